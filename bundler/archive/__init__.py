@@ -1,0 +1,1 @@
+"""What crosses the gap: blobs, volumes, packing and unpacking."""

@@ -1,0 +1,1 @@
+"""The command line: builds the seams, calls create and receive, maps errors to exit codes."""

@@ -1,0 +1,148 @@
+"""Strict reading of our signed JSON documents: every error names its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from packaging.utils import NormalizedName, is_normalized_name
+
+from bundler.model.artifact import Blob, Sha256, parse_sha256
+from bundler.model.canonical import parse_canonical
+
+FORMAT = 1
+"""The version of every document and of the volume; a reader refuses any other."""
+
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
+
+
+class Reader:
+    """Takes the keys of one JSON object, one by one, by type.
+
+    Every method raises `ValueError` with the place when the key is absent or of another type;
+    `finish` does when keys are left.
+    """
+
+    __slots__ = ("_rest", "place")
+
+    def __init__(self, value: object, place: str) -> None:
+        if not isinstance(value, dict):
+            raise ValueError(f"{place}: not an object")  # noqa: TRY004 - one error type for callers
+        self._rest = dict(value)
+        self.place = place
+
+    @classmethod
+    def over(cls, data: bytes, place: str) -> Reader:
+        """A reader over canonical JSON whose `format` is ours."""
+        reader = cls(parse_canonical(data, place), place)
+        if reader.size("format") != FORMAT:
+            raise ValueError(f"{place}.format: this version of bundle reads format {FORMAT} only")
+        return reader
+
+    def finish(self) -> None:
+        """No key is left that nobody asked for."""
+        if self._rest:
+            raise ValueError(f"{self.place}: unknown key {min(self._rest)!r:.80}")
+
+    def _take(self, key: str) -> object:
+        try:
+            return self._rest.pop(key)
+        except KeyError:
+            raise ValueError(f"{self.place}: no key {key!r}") from None
+
+    def text(self, key: str) -> str:
+        """A string."""
+        value = self._take(key)
+        if isinstance(value, str):
+            return value
+        raise ValueError(f"{self.place}.{key}: not a string")
+
+    def optional_text(self, key: str) -> str | None:
+        """A string or null."""
+        value = self._take(key)
+        if value is None or isinstance(value, str):
+            return value
+        raise ValueError(f"{self.place}.{key}: neither a string nor null")
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """An array of strings."""
+        value = self._take(key)
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise ValueError(f"{self.place}.{key}: not an array of strings")
+
+    def size(self, key: str) -> int:
+        """An integer, 0 or more."""
+        value = self._take(key)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        raise ValueError(f"{self.place}.{key}: not an integer of 0 or more")
+
+    def positive(self, key: str) -> int:
+        """An integer, 1 or more."""
+        value = self.size(key)
+        if value < 1:
+            raise ValueError(f"{self.place}.{key}: not an integer of 1 or more")
+        return value
+
+    def time(self, key: str) -> str:
+        """A time in UTC, to the second."""
+        value = self.text(key)
+        if _TIME.fullmatch(value):
+            return value
+        raise ValueError(f"{self.place}.{key}: not a time like 2026-01-31T12:00:00Z")
+
+    def digest(self, key: str) -> Sha256:
+        """A sha256 digest."""
+        value = self._take(key)
+        try:
+            return parse_sha256(value)
+        except ValueError as error:
+            raise ValueError(f"{self.place}.{key}: {error}") from error
+
+    def name(self, key: str) -> NormalizedName:
+        """A project's name, normalised."""
+        return normalized(self.text(key), f"{self.place}.{key}")
+
+    def object(self, key: str) -> Reader:
+        """An object, to be read in turn."""
+        return Reader(self._take(key), f"{self.place}.{key}")
+
+    def objects(self, key: str) -> Iterator[Reader]:
+        """An array of objects, each to be read in turn."""
+        value = self._take(key)
+        if not isinstance(value, list):
+            raise ValueError(f"{self.place}.{key}: not an array")  # noqa: TRY004 - as above
+        for number, item in enumerate(value):
+            yield Reader(item, f"{self.place}.{key}[{number}]")
+
+    def blob(self, key: str) -> Blob:
+        """`{"sha256": …, "size": …}`."""
+        return self.object(key).whole_blob()
+
+    def digests(self, key: str) -> dict[str, Sha256]:
+        """An object whose values are sha256 digests."""
+        inner = self.object(key)
+        return {name: inner.digest(name) for name in tuple(inner._rest)}  # noqa: SLF001 - same class
+
+    def blobs(self, key: str) -> dict[str, Blob]:
+        """An object whose values are blobs."""
+        inner = self.object(key)
+        return {name: inner.blob(name) for name in tuple(inner._rest)}  # noqa: SLF001 - same class
+
+    def whole_blob(self) -> Blob:
+        """This object as a blob."""
+        blob = Blob(self.digest("sha256"), self.size("size"))
+        self.finish()
+        return blob
+
+
+def normalized(name: str, place: str) -> NormalizedName:
+    """`name`, if it is a normalised project name (PEP 503).
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if is_normalized_name(name):
+        return NormalizedName(name)
+    raise ValueError(f"{place}: {name!r:.80} is not a normalised project name")

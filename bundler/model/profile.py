@@ -1,0 +1,146 @@
+"""The profile: what a team wants inside, as a TOML document."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from bundler.errors import ProfileError
+from bundler.model.manifest import parse_stream
+from bundler.model.target import Target, parse_target
+
+PIP_INDEX: Final = "pip"
+"""As an index's URL: the index that pip is configured for on this host."""
+
+
+def _check_requirement(text: str) -> str:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise ValueError(str(error).replace("\n", " ")) from error
+    if requirement.url:
+        raise ValueError("a URL requirement comes from no index; name the project and a version")
+    return text
+
+
+def _check_url(text: str) -> str:
+    if text == PIP_INDEX or text.startswith(("https://", "http://")):
+        if "@" in text.partition("://")[2].partition("/")[0]:
+            raise ValueError("credentials do not belong into a profile; put them into ~/.netrc")
+        return text
+    raise ValueError('give an https:// address, or "pip" for the index that pip uses on this host')
+
+
+_RequirementText = Annotated[str, AfterValidator(_check_requirement)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ProfileTable(_Table):
+    """`[profile]`."""
+
+    name: Annotated[str, AfterValidator(parse_stream)]
+    description: str = ""
+    requirements: Annotated[list[_RequirementText], Field(min_length=1)]
+    constraints: list[_RequirementText] = []
+
+
+class IndexTable(_Table):
+    """`[[index]]`."""
+
+    name: Annotated[str, Field(min_length=1)] = "default"
+    url: Annotated[str, AfterValidator(_check_url)] = PIP_INDEX
+
+
+class TargetsTable(_Table):
+    """`[targets]`: each Python on each platform."""
+
+    python: Annotated[list[str], Field(min_length=1)]
+    platforms: Annotated[list[str], Field(min_length=1)]
+
+
+class Profile(_Table):
+    """A whole profile.
+
+    `Profile.model_json_schema()` is its published JSON Schema.
+    """
+
+    profile: ProfileTable
+    index: Annotated[list[IndexTable], Field(min_length=1, max_length=1)] = [IndexTable()]
+    targets: TargetsTable
+
+    @property
+    def stream(self) -> str:
+        """The stream that this profile's bundles belong to."""
+        return self.profile.name
+
+    def parsed_targets(self) -> tuple[Target, ...]:
+        """Every target, in the profile's order, each once."""
+        pairs = ((p, f) for p in self.targets.python for f in self.targets.platforms)
+        return tuple({target.name: target for target in (parse_target(*p) for p in pairs)}.values())
+
+    def parsed_requirements(self) -> tuple[Requirement, ...]:
+        """The requirements, in the profile's order."""
+        return tuple(Requirement(text) for text in self.profile.requirements)
+
+    def parsed_constraints(self) -> tuple[Requirement, ...]:
+        """The constraints, in the profile's order."""
+        return tuple(Requirement(text) for text in self.profile.constraints)
+
+
+def parse_profile(data: bytes, name: str) -> Profile:
+    """Read a profile; `name` is the file's, for messages.
+
+    Raises:
+        ProfileError: naming every key that is wrong.
+    """
+    try:
+        document = tomllib.loads(data.decode())
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"{name}: not UTF-8 text: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{name}: not TOML: {error}") from error
+    try:
+        profile = Profile.model_validate(document)
+    except ValidationError as error:
+        faults = "\n".join(_fault(name, fault["loc"], fault["msg"]) for fault in error.errors())
+        raise ProfileError(faults) from error
+    faults = "\n".join(f"{name}: {fault}" for fault in _further_faults(profile))
+    if faults:
+        raise ProfileError(faults)
+    return profile
+
+
+def _fault(name: str, place: tuple[str | int, ...], message: str) -> str:
+    path = ""
+    for part in place:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return f"{name}: {path}: {message.removeprefix('Value error, ')}"
+
+
+def _further_faults(profile: Profile) -> Iterator[str]:
+    """What no single key shows."""
+    table = profile.targets
+    for number, python in enumerate(table.python):
+        try:
+            parse_target(python, "linux")
+        except ValueError as error:
+            yield f"targets.python[{number}]: {error}"
+    for number, platform in enumerate(table.platforms):
+        try:
+            parse_target("3.12", platform)
+        except ValueError as error:
+            yield f"targets.platforms[{number}]: {error}"
+    for number, constraint in enumerate(profile.parsed_constraints()):
+        if constraint.extras:
+            yield (
+                f"profile.constraints[{number}]: a constraint on"
+                f" {canonicalize_name(constraint.name)} cannot ask for extras"
+            )

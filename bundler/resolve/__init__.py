@@ -1,0 +1,1 @@
+"""What is needed, for which target, and why."""

@@ -1,0 +1,36 @@
+"""What a resolution asks of an index: the seam between planning and the network."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from packaging.utils import NormalizedName
+
+from bundler.model.artifact import Blob, RemoteFile
+from bundler.model.page import ProjectPage
+
+
+@dataclass(frozen=True, slots=True)
+class WheelFacts:
+    """What is known of a wheel without the whole of it: its METADATA, digest and size."""
+
+    metadata: bytes
+    blob: Blob
+
+
+class Index(Protocol):
+    """Project pages and wheel metadata, each asked for once and remembered.
+
+    Both methods start the work and return at once, so that a caller who will need something soon
+    can ask early. Errors (`NotFoundError`, `NetworkError`, `RefusedError`) come from `result()`.
+    """
+
+    name: str
+
+    def page(self, project: NormalizedName) -> Future[ProjectPage]:
+        """The page of a project."""
+
+    def facts(self, file: RemoteFile) -> Future[WheelFacts]:
+        """Metadata, digest and size of a wheel that a page lists."""

@@ -1,0 +1,1 @@
+"""Who vouches for what: keys, the authority outside, the gate inside."""

@@ -1,0 +1,1 @@
+"""Outside: the only code that talks to a network."""

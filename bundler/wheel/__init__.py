@@ -1,0 +1,1 @@
+"""What is in a wheel, read without running any of it."""
