@@ -116,6 +116,12 @@ class Reader:
         for number, item in enumerate(value):
             yield Reader(item, f"{self.place}.{key}[{number}]")
 
+    def members(self, key: str) -> Iterator[tuple[str, Reader]]:
+        """An object whose values are objects, each to be read in turn."""
+        inner = self.object(key)
+        for name in tuple(inner._rest):  # noqa: SLF001 - same class
+            yield name, inner.object(name)
+
     def blob(self, key: str) -> Blob:
         """`{"sha256": …, "size": …}`."""
         return self.object(key).whole_blob()

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from packaging.markers import Environment
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.version import Version
 
@@ -91,7 +90,7 @@ class Target:
         return ranks
 
     @cached_property
-    def environment(self) -> Environment:
+    def environment(self) -> dict[str, str]:
         """The marker environment (dependency specifiers, "Environment Markers").
 
         Release and version of the operating system are empty: no profile can know them.

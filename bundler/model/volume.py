@@ -161,7 +161,13 @@ def volume_stem(stream: str, sequence: int, volume: int) -> str:
 
 def is_index_name(name: str) -> bool:
     """Whether a head's entry is a volume index, by its name."""
-    return _INDEX_NAME.fullmatch(name) is not None
+    return index_stream(name) is not None
+
+
+def index_stream(name: str) -> str | None:
+    """The stream in the name of a volume index; None when it is the name of something else."""
+    match = _INDEX_NAME.fullmatch(name)
+    return match[1] if match else None
 
 
 def _check_layout(index: VolumeIndex) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
 from packaging.utils import NormalizedName
 
-from bundler.model.artifact import Blob, RemoteFile
+from bundler.model.artifact import Blob, RemoteFile, Sha256
 from bundler.model.page import ProjectPage
 
 
@@ -18,6 +19,11 @@ class WheelFacts:
 
     metadata: bytes
     blob: Blob
+
+    @property
+    def metadata_sha256(self) -> Sha256:
+        """The digest of METADATA."""
+        return Sha256(hashlib.sha256(self.metadata).hexdigest())
 
 
 class Index(Protocol):

@@ -1,0 +1,130 @@
+"""From frames to blobs: bounded decompression, and a tar stream that is compared, not parsed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO
+
+import zstandard
+
+from bundler.archive import ustar
+from bundler.archive.frame import WINDOW_LOG
+from bundler.archive.parallel import Spool, StoppedError
+from bundler.archive.source import CHUNK
+from bundler.archive.store import BlobStore
+from bundler.model.artifact import Blob
+
+_LONGEST_FRAME_HEADER = 18
+
+
+def decompress(spool: Spool, length: int, feed: Callable[[bytes], None], stop: Event) -> None:
+    """Feed on the `length` bytes of the one frame in `spool`, in pieces of at most 1 MiB.
+
+    Raises:
+        ValueError: if the frame is not one of ours, or has fewer or more bytes.
+        StoppedError: if `stop` is set.
+    """
+    spool.seek(0)
+    start = spool.read(_LONGEST_FRAME_HEADER)
+    spool.seek(0)
+    try:
+        parameters = zstandard.get_frame_parameters(start)
+        if parameters.content_size != length or parameters.window_size > 1 << WINDOW_LOG:
+            raise ValueError("its zstd header does not say what the index says")
+        engine = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOG)
+        with engine.stream_reader(spool, read_across_frames=True, closefd=False) as reader:
+            left = length
+            while left:
+                if stop.is_set():
+                    raise StoppedError
+                chunk = reader.read(min(left, CHUNK))
+                if not chunk:
+                    raise ValueError(f"it ends {left} bytes too early when decompressed")
+                left -= len(chunk)
+                feed(chunk)
+            # Reading on also makes the decoder compare the frame's own checksum.
+            if reader.read(1):
+                raise ValueError("more than one zstd frame is in it")
+    except zstandard.ZstdError as error:
+        raise ValueError(f"it cannot be decompressed: {error}") from error
+
+
+class SegmentSink:
+    """Takes the tar stream of a segment in pieces of any size and keeps the blobs in it.
+
+    The stream must be that of `blobs` to the byte; whoever feeds it sees to the right length. A
+    blob that `have` knows is compared like the others, but not written.
+    """
+
+    def __init__(
+        self, blobs: Iterable[Blob], store: BlobStore, have: Callable[[Blob], bool]
+    ) -> None:
+        self.broken = False
+        self._entries = ustar.entries(blobs)
+        self._store = store
+        self._have = have
+        self._literal = b""
+        self._blob: Blob | None = None
+        self._digest = hashlib.sha256()
+        self._file: BinaryIO | None = None
+        self._left = 0
+        self._open = ExitStack()
+        self._advance()
+
+    def feed(self, data: bytes) -> None:
+        """Compare and keep the next bytes.
+
+        Raises:
+            ValueError: if they are not those of the blobs' tar stream.
+        """
+        view = memoryview(data)
+        while view:
+            part, view = view[: self._left], view[self._left :]
+            if self._blob is None:
+                self._compare(part)
+            else:
+                self._digest.update(part)
+                if self._file is not None:
+                    self._file.write(part)
+            self._left -= len(part)
+            self._advance()
+
+    def close(self) -> None:
+        """Remove what is unfinished."""
+        self._open.close()
+
+    def _compare(self, part: memoryview) -> None:
+        start = len(self._literal) - self._left
+        if part != self._literal[start : start + len(part)]:
+            raise ValueError("its tar headers are not those of the index's blobs")
+
+    def _advance(self) -> None:
+        """Go on to the next entry that still has bytes; empty ones are done at once."""
+        while not self._left:
+            if self._blob is not None:
+                self._complete(self._blob)
+            entry = next(self._entries, None)
+            if entry is None:
+                return
+            if isinstance(entry, Blob):
+                self._begin(entry)
+            else:
+                self._literal, self._left = entry, len(entry)
+
+    def _begin(self, blob: Blob) -> None:
+        self._blob, self._left = blob, blob.size
+        self._digest = hashlib.sha256()
+        self._file = None if self._have(blob) else self._open.enter_context(self._store.new_file())
+
+    def _complete(self, blob: Blob) -> None:
+        if self._digest.hexdigest() != blob.sha256:
+            raise ValueError(f"the blob {blob.sha256} in it has another digest")
+        if self._file is not None:
+            self._file.flush()
+            self._store.adopt(blob, Path(self._file.name))
+        self._open.close()
+        self._blob = None

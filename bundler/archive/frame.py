@@ -1,0 +1,67 @@
+"""The zstd frames of a volume (RFC 8878), and the seek table behind them.
+
+Every frame states its length, carries a checksum, needs no dictionary and a window of at most 2^27
+bytes, which is what stock decoders grant without a flag. Long-distance matching finds the files
+that the wheels of one release share. One thread makes a frame, so its bytes depend on its content
+and the version of zstd alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+import zstandard
+
+FRAME_LIMIT = 256_000_000
+"""A frame has at most this many bytes before compression."""
+
+WINDOW_LOG = 27
+_LEVEL = 3
+_SMALLEST_WINDOW_LOG = 10
+_BLOCK = 128 << 10
+
+# Zstandard Seekable Format, version 0.1.0.
+_SEEK_HEADER = struct.Struct("<II")
+_SEEK_ENTRY = struct.Struct("<II")
+_SEEK_FOOTER = struct.Struct("<IBI")
+_SEEK_HEADER_MAGIC, _SEEK_FOOTER_MAGIC = 0x184D2A5E, 0x8F92EAB1
+
+
+def compressor(length: int) -> zstandard.ZstdCompressionObj:
+    """Compresses exactly `length` bytes into one frame."""
+    window_log = max(_SMALLEST_WINDOW_LOG, min(WINDOW_LOG, (length - 1).bit_length()))
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        _LEVEL,
+        source_size=length,
+        window_log=window_log,
+        enable_ldm=True,
+        write_content_size=True,
+        write_checksum=True,
+        write_dict_id=False,
+    )
+    return zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=length)
+
+
+def size_bound(length: int) -> int:
+    """No frame of `length` bytes is larger than this: three bytes a block, and head and checksum.
+
+    A block that does not shrink is stored (RFC 8878, section 3.1.1.2).
+    """
+    return length + 3 * (length // _BLOCK + 1) + 32
+
+
+def window_memory(length: int) -> int:
+    """About the bytes that a (de)compressor holds for a frame of `length` bytes."""
+    return min(length, 1 << WINDOW_LOG) + (16 << 20)
+
+
+def seek_table(frames: Iterable[tuple[int, int]]) -> bytes:
+    """The last frame of a file in the Zstandard Seekable Format.
+
+    `frames` are the sizes in the file and the lengths after decompression of all frames before it,
+    skippable ones too (with length 0). Entries carry no checksums: the signed index has better.
+    """
+    entries = b"".join(_SEEK_ENTRY.pack(size, length) for size, length in frames)
+    footer = _SEEK_FOOTER.pack(len(entries) // _SEEK_ENTRY.size, 0, _SEEK_FOOTER_MAGIC)
+    return _SEEK_HEADER.pack(_SEEK_HEADER_MAGIC, len(entries) + len(footer)) + entries + footer

@@ -1,0 +1,237 @@
+"""Writing a volume: blobs in, one file out, in one pass and with the same bytes every time.
+
+The file grows as `NAME.part` and gets its name when its head is sealed, or never.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing, suppress
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from bundler.archive import frame as zstd
+from bundler.archive import ustar
+from bundler.archive.compress import CompressedFrame, Compression, OpenBlob, frame_count
+from bundler.archive.head import HEAD_LIMIT, encode_head, head_size
+from bundler.archive.parallel import Leftovers, in_order
+from bundler.archive.source import CHUNK
+from bundler.archive.store import no_room_explained, sync_folder
+from bundler.errors import BundlerError
+from bundler.events import Advanced, Finished, Observer, Started, ignore
+from bundler.model.artifact import Blob, Sha256
+from bundler.model.volume import Frame, Segment, VolumeIndex
+
+Wanted: TypeAlias = "tuple[str, Sequence[Blob]]"
+"""A segment to be: its label and its blobs in order."""
+
+_HEAD_UNIT = 64 << 10
+_LONGEST = 10**15
+"""No number in an index has more digits than this one."""
+
+
+class VolumeWriter:
+    """Writes one volume; a context manager that leaves no file behind unless it was sealed.
+
+    Call `add` as often as wanted, then `finish`, which says what the frames have become, then
+    `seal` with the documents for the head.
+    """
+
+    def __init__(
+        self,
+        final: Path,
+        reserved: int,
+        *,
+        workers: int | None = None,
+        frame_limit: int = zstd.FRAME_LIMIT,
+        observe: Observer = ignore,
+    ) -> None:
+        """`reserved` bytes are kept for the head; `workers` threads compress, one a processor."""
+        self._final = final
+        self._part = final.with_name(f"{final.name}.part")
+        self._reserved = reserved
+        self._workers = workers or os.cpu_count() or 1
+        self._frame_limit = frame_limit
+        self._observe = observe
+        self._segments: list[Segment] = []
+        self._end = reserved
+
+    def __enter__(self) -> Self:
+        self._refuse_to_overwrite()
+        self._part.unlink(missing_ok=True)
+        self._file = self._part.open("xb")
+        self._file.seek(self._reserved)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # What can no longer be flushed, to a full disk, is about to be removed anyway.
+        with suppress(OSError):
+            self._file.close()
+        self._part.unlink(missing_ok=True)
+
+    def add(self, segments: Iterable[Wanted], open_blob: OpenBlob) -> None:
+        """Compress segments in threads and append them in the order given.
+
+        `open_blob` is called from these threads and may wait there, for a download say; it must
+        come to an end when that is given up. What it opens is hashed while it is packed.
+
+        Raises:
+            DamagedError: if a blob is not what its name says.
+            BundlerError: if the disk is full; also whatever `open_blob` raises.
+            ValueError: if a segment has no blobs; an index cannot say that.
+        """
+        wanted = [(label, tuple(blobs)) for label, blobs in segments]
+        if empty := [label for label, blobs in wanted if not blobs]:
+            raise ValueError(f"a segment without blobs: {empty[0]}")
+        total = sum(ustar.stream_length(blobs) for _, blobs in wanted)
+        self._observe(Started("pack", total))
+        before, folder = self._end, self._final.parent
+        with no_room_explained(folder, total), Leftovers() as leftovers:
+            work = Compression(open_blob, self._frame_limit, folder, leftovers)
+            tasks = (task for _, blobs in wanted for task in work.tasks(blobs))
+            with closing(in_order(tasks, self._workers)) as done:
+                for label, blobs in wanted:
+                    ready = islice(done, frame_count(blobs, self._frame_limit))
+                    frames = tuple(self._append(frame, leftovers) for frame in ready)
+                    self._segments.append(Segment(label=label, blobs=blobs, frames=frames))
+        packed = self._end - before
+        self._observe(Finished("pack", f"{total / 1e6:.1f} MB → {packed / 1e6:.1f} MB"))
+
+    def finish(
+        self,
+        *,
+        stream: str,
+        sequence: int,
+        volume: int,
+        volumes: int,
+        manifest: Sha256,
+        head: Mapping[str, Sha256],
+    ) -> VolumeIndex:
+        """Append the tail and describe the volume; see `VolumeIndex` for the arguments.
+
+        The tail is a frame with the two zero blocks that end a tar, and the seek table. The index
+        counts both as one `Frame`, whose length is that of the zero blocks.
+        """
+        engine = zstd.compressor(len(ustar.END))
+        end = engine.compress(ustar.END) + engine.flush()
+        frames = [frame for segment in self._segments for frame in segment.frames]
+        sizes = [(self._reserved, 0), *((frame.size, frame.length) for frame in frames)]
+        data = end + zstd.seek_table([*sizes, (len(end), len(ustar.END))])
+        with no_room_explained(self._final.parent, len(data)):
+            self._file.write(data)
+            self._file.flush()
+        tail = Frame(
+            offset=self._end,
+            size=len(data),
+            sha256=Sha256(hashlib.sha256(data).hexdigest()),
+            length=len(ustar.END),
+        )
+        return VolumeIndex(
+            stream=stream,
+            sequence=sequence,
+            volume=volume,
+            volumes=volumes,
+            manifest=manifest,
+            size=tail.offset + tail.size,
+            segments=tuple(self._segments),
+            tail=tail,
+            head=head,
+        )
+
+    def seal(self, head_entries: Mapping[str, bytes]) -> None:
+        """Write the head, make the file safe on disk and give it its name.
+
+        Raises:
+            BundlerError: if the entries do not fit in the reserved room, the disk is full, or
+                another file has taken the name meanwhile.
+        """
+        head = encode_head(head_entries, self._reserved)
+        with no_room_explained(self._final.parent, len(head)):
+            self._file.seek(0)
+            self._file.write(head)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        self._refuse_to_overwrite()
+        self._part.rename(self._final)
+        sync_folder(self._final.parent)
+
+    def _append(self, frame: CompressedFrame, leftovers: Leftovers) -> Frame:
+        offset = self._end
+        while chunk := frame.spool.read(CHUNK):
+            self._file.write(chunk)
+        self._file.flush()
+        leftovers.release(frame.spool)
+        self._end += frame.size
+        self._observe(Advanced("pack", frame.length))
+        return Frame(offset=offset, size=frame.size, sha256=frame.sha256, length=frame.length)
+
+    def _refuse_to_overwrite(self) -> None:
+        if os.path.lexists(self._final):
+            raise BundlerError(
+                f"{self._final} exists already",
+                hint="a written volume is never changed: move it away, or choose another folder",
+            )
+
+
+def head_reserve(
+    segments: Iterable[Wanted],
+    others: Mapping[str, int],
+    *,
+    frame_limit: int = zstd.FRAME_LIMIT,
+) -> int:
+    """How much room to reserve for a head, before any frame is known; a multiple of 64 KiB.
+
+    The bound is strict: it is the size of a head whose index has the longest numbers. `others`
+    are the names of all entries but this volume's index, and bounds of their sizes in bytes.
+
+    Raises:
+        BundlerError: if no head may be that large.
+    """
+    digest = Sha256("0" * 64)
+    frame = Frame(offset=_LONGEST, size=_LONGEST, sha256=digest, length=_LONGEST)
+    index = VolumeIndex(
+        stream="x" * 64,
+        sequence=_LONGEST,
+        volume=_LONGEST,
+        volumes=_LONGEST,
+        manifest=digest,
+        size=_LONGEST,
+        segments=tuple(
+            Segment(
+                label=label, blobs=tuple(blobs), frames=(frame,) * frame_count(blobs, frame_limit)
+            )
+            for label, blobs in segments
+        ),
+        tail=frame,
+        head=dict.fromkeys(others, digest),
+    )
+    needed = head_size({**others, index.name: len(index.to_bytes())})
+    reserved = -(-needed // _HEAD_UNIT) * _HEAD_UNIT
+    if reserved > HEAD_LIMIT:
+        raise BundlerError(
+            f"the list of the volume's files needs {needed} bytes; a head has {HEAD_LIMIT} at most",
+            hint="choose a smaller --volume-size, so that each volume lists fewer files",
+        )
+    return reserved
+
+
+def volume_bound(
+    reserved: int, segments: Iterable[Wanted], *, frame_limit: int = zstd.FRAME_LIMIT
+) -> int:
+    """No volume with a head of `reserved` bytes and these segments is larger, in bytes."""
+    total, frames = reserved, [0, len(ustar.END)]
+    for _, blobs in segments:
+        full, rest = divmod(ustar.stream_length(blobs), frame_limit)
+        frames += [frame_limit] * full + [rest] * (rest > 0)
+    total += sum(zstd.size_bound(length) for length in frames)
+    return total + len(zstd.seek_table((0, 0) for _ in frames))

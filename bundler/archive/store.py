@@ -1,0 +1,189 @@
+"""Blobs on disk, each named by its sha256, and the few careful ways in which we write files.
+
+A blob appears under its name whole or not at all: it is written to a scratch file of the same
+filesystem, hashed by whoever writes it, and renamed. What is wrong with a file that is already
+there (bit-rot, a curious user) is found by those who read it, not here, with one exception: `read`
+hashes the small documents that are parsed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from bundler.errors import BundlerError, DamagedError, IncompleteError, RefusedError
+from bundler.model.artifact import Blob, Sha256
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class BlobStore:
+    """A folder of blobs: `sha256/ab/abcd…`, and `partial/` for files that are being written.
+
+    Safe to use from several threads and processes: every step is one rename.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, sha256: Sha256) -> Path:
+        """Where the blob is, or would be."""
+        return self.root / "sha256" / sha256[:2] / sha256
+
+    @property
+    def scratch(self) -> Path:
+        """The folder for unfinished files, on the same filesystem; created when missing."""
+        folder = self.root / "partial"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def has(self, blob: Blob) -> bool:
+        """Whether it is there as a regular file of its size; the content is not read."""
+        try:
+            found = self.path(blob.sha256).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return stat.S_ISREG(found.st_mode) and found.st_size == blob.size
+
+    def open(self, blob: Blob) -> BinaryIO:
+        """The blob's bytes, for whoever will hash them.
+
+        Raises:
+            IncompleteError: if the store does not have it.
+        """
+        if not self.has(blob):
+            raise IncompleteError(
+                f"{self.root} does not have the blob {blob.sha256} of {blob.size} bytes"
+            )
+        return self.path(blob.sha256).open("rb")
+
+    def read(self, blob: Blob, limit: int) -> bytes:
+        """The bytes of a document, hashed again; `limit` in bytes.
+
+        Raises:
+            IncompleteError: if the store does not have it.
+            RefusedError: if it is larger than `limit`.
+            DamagedError: if its bytes are not those that its name says.
+        """
+        if blob.size > limit:
+            raise RefusedError(
+                f"the document {blob.sha256} has {blob.size} bytes; at most {limit} are accepted"
+            )
+        with self.open(blob) as file:
+            data = file.read(blob.size + 1)
+        if hashlib.sha256(data).hexdigest() != blob.sha256:
+            raise DamagedError(
+                f"{self.path(blob.sha256)} is damaged: its digest is not the one in its name",
+                hint="delete this file and run the command again",
+            )
+        return data
+
+    def put(self, data: bytes) -> Blob:
+        """Keep `data`; nothing is written when it is there already."""
+        blob = Blob(Sha256(hashlib.sha256(data).hexdigest()), len(data))
+        if not self.has(blob):
+            with no_room_explained(self.root, blob.size), self.new_file() as file:
+                file.write(data)
+                file.flush()
+                self.adopt(blob, Path(file.name))
+        return blob
+
+    @contextmanager
+    def new_file(self) -> Iterator[BinaryIO]:
+        """A fresh scratch file to write; it is gone at the end, unless it was adopted."""
+        path = self.scratch / secrets.token_hex(16)
+        # "x" is O_CREAT | O_EXCL: what already has this name is neither touched nor followed.
+        with path.open("xb") as file:
+            try:
+                yield file
+            finally:
+                path.unlink(missing_ok=True)
+
+    def adopt(self, blob: Blob, temp: Path) -> None:
+        """Give the complete, already hashed file `temp` (from `scratch`) its name in the store."""
+        with temp.open("rb") as file:
+            os.fsync(file.fileno())
+        final = self.path(blob.sha256)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        temp.replace(final)
+
+
+@contextmanager
+def no_room_explained(folder: Path, need: int) -> Iterator[None]:
+    """Explain a full disk: the error names the folder, the need in bytes and what is free.
+
+    Raises:
+        BundlerError: when the filesystem or the user's quota is full, or the file is larger than
+            the filesystem takes.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise BundlerError(
+                f"{folder} takes no file that large: {need} bytes are needed",
+                hint="FAT takes less than 4 GiB a file: choose a smaller --volume-size, or exFAT",
+            ) from error
+        if error.errno not in _NO_ROOM:
+            raise
+        free = shutil.disk_usage(folder).free
+        raise BundlerError(
+            f"no room left in {folder}: {need} bytes are needed, {free} are free",
+            hint="make room or choose another folder, then run the command again",
+        ) from error
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold an exclusive lock on `path` (created when missing), without waiting for it.
+
+    Raises:
+        BundlerError: if another process holds it; `what` says what that one is using.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BundlerError(
+                f"another bundle command is using {what}",
+                hint="wait until it has ended, then run this command again",
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Replace the file at `path` by `data`, whole or not at all, and safe on disk on return."""
+    temp = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with no_room_explained(path.parent, len(data)), temp.open("xb") as file:
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            temp.replace(path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                temp.unlink()
+            raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` safe on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

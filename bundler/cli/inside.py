@@ -1,0 +1,94 @@
+"""Commands for the disconnected network: inspect, verify, unpack, serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bundler.cli.console import console
+from bundler.cli.options import AsJson, Into, Quiet
+from bundler.cli.results import Said, UnpackedResult, VerifiedResult
+
+if TYPE_CHECKING:
+    from bundler.mirror.layout import Mirror
+    from bundler.trust.gate import Anchor
+
+Volume = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="The bundle's volume: NAME.v01.tar.zst.")
+]
+
+
+def inspect(volume: Volume, *, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Show what is in a bundle, for which targets, signed by whom, until when.
+
+    Nothing is verified: it shows what the bundle says of itself.
+    """
+    with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.receive import read_volume_head
+        from bundler.report.inspect import inspect_head
+
+        out.result(inspect_head(read_volume_head(volume).entries, verified=False))
+
+
+def verify(
+    volume: Volume,
+    *,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", metavar="ROOT", help="Judge by this root file.")
+    ] = None,
+    mirror: Annotated[
+        Path | None,
+        typer.Option("--mirror", metavar="MIRROR", help="Judge by the root pinned in a mirror."),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check a bundle's signatures and every byte of it; nothing is decompressed or written."""
+    with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.mirror.layout import Mirror
+        from bundler.receive import verify as verify_volume
+        from bundler.trust.gate import anchor_from_root
+
+        if trust is not None and mirror is None:
+            judge: Anchor | Mirror = anchor_from_root(trust.read_bytes())
+        elif mirror is not None and trust is None:
+            judge = Mirror.open(mirror)
+        else:
+            raise typer.BadParameter("give one of --trust ROOT and --mirror MIRROR")
+        out.result(VerifiedResult(volume, verify_volume(volume, judge, observe=out.observe)))
+
+
+def unpack(volume: Volume, into: Into, *, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Verify a bundle, import it into a mirror and make it live."""
+    with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.mirror.layout import Mirror
+        from bundler.receive import unpack as unpack_volume
+
+        received = unpack_volume(volume, Mirror.open(into), observe=out.observe)
+        out.result(UnpackedResult(into, received))
+
+
+def serve(
+    mirror: Annotated[Path, typer.Argument(help="The mirror's folder.")],
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8080,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate chain, PEM.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, PEM.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Serve a mirror to pip and uv, read-only, until it is stopped."""
+    with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.mirror.layout import Mirror
+        from bundler.mirror.serve import run
+
+        def ready(url: str) -> None:
+            text = f"serving {mirror} at {url}\npip install --index-url {url}simple/ …"
+            out.result(Said(text, {"url": url, "index": f"{url}simple/"}))
+
+        run(Mirror.open(mirror), host, port, tls_cert, tls_key, ready)

@@ -1,0 +1,49 @@
+"""The program: every command, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bundler import __version__
+from bundler.cli import demo, inside, outside, trust
+
+app = typer.Typer(
+    name="bundle",
+    help="Carry Python packages across an air gap: resolved for every target, signed, verified.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(trust.app, name="trust")
+app.command()(outside.init)
+app.command()(outside.keygen)
+app.command()(outside.create)
+app.command()(inside.inspect)
+app.command()(inside.verify)
+app.command()(inside.unpack)
+app.command()(inside.serve)
+app.command()(demo.demo)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature
+    if wanted:
+        typer.echo(f"bundle {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the program; may be called more than once in a process."""
+    app()

@@ -1,0 +1,125 @@
+"""Commands for the connected host: init, keygen, create."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bundler.cli.console import console
+from bundler.cli.home import Home, find_home
+from bundler.cli.options import AsJson, HomeFolder, Quiet, now
+from bundler.cli.results import CreatedResult, Said
+from bundler.errors import BundlerError, ProfileError
+from bundler.events import Observer
+from bundler.model.profile import PIP_INDEX, parse_profile
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="The profile to write.")] = Path("profile.toml"),
+    *,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a commented starter profile."""
+    with console(as_json=as_json, quiet=quiet) as out:
+        text = (files("bundler.cli") / "starter.toml").read_text()
+        name = path.stem.lower().replace("_", "-").replace(".", "-")
+        data = text.replace("@NAME@", name).encode()
+        try:
+            parse_profile(data, str(path))
+        except ProfileError as error:
+            raise BundlerError(
+                f"{path}: {name!r} cannot be a stream's name",
+                hint="name the file with lowercase letters, digits and inner hyphens",
+            ) from error
+        try:
+            with path.open("xb") as file:
+                file.write(data)
+        except FileExistsError as error:
+            raise BundlerError(f"{path} exists", hint="give another name") from error
+        said = f"wrote {path}; edit it, then: bundle create {path} -o out"
+        out.result(Said(said, {"profile": str(path)}))
+
+
+def keygen(
+    name: Annotated[str, typer.Argument(help="The key's name.")],
+    kind: Annotated[
+        Literal["ed25519", "ecdsa", "ml-dsa"], typer.Option("--type", help="The kind of key.")
+    ] = "ed25519",
+    *,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a signing key."""
+    with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.trust.keys import generate_key
+
+        pair = generate_key(find_home(home).keys, name, kind)
+        out.result(
+            Said(
+                f"key {name}: {pair.fingerprint}\n"
+                f"private  {pair.private} (keep it to yourself)\npublic   {pair.public}",
+                {
+                    "name": name,
+                    "fingerprint": pair.fingerprint,
+                    "private": str(pair.private),
+                    "public": str(pair.public),
+                },
+            )
+        )
+
+
+def create(
+    profile: Annotated[Path, typer.Argument(help="What is wanted: a TOML file.")],
+    out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")],
+    *,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Resolve, fetch, check, pack and sign the next bundle of a profile's stream."""
+    with console(as_json=as_json, quiet=quiet) as shown:
+        shown.result(_create(profile, out, find_home(home), shown.observe))
+
+
+def _create(path: Path, out: Path, home: Home, observe: Observer) -> CreatedResult:
+    """Build the seams and run."""
+    from bundler.archive.store import BlobStore, locked
+    from bundler.create import Outside, create
+    from bundler.trust.authority import Authority
+    from bundler.trust.keys import load_signer
+    from bundler.upstream.index import SimpleIndex
+    from bundler.upstream.pip_config import pip_index_url
+    from bundler.upstream.transport import Transport
+
+    source = path.read_bytes()
+    profile = parse_profile(source, str(path))
+    authority = Authority.open(home.streams / profile.stream)
+    signers = [load_signer(key, home.keys) for key in authority.references]
+    table = profile.index[0]
+    url, credentials = table.url, {}
+    if url == PIP_INDEX:
+        found = pip_index_url()
+        url = found.url
+        if found.credentials:
+            credentials = {url: found.credentials}
+    cache = BlobStore(home.cache)
+    with (
+        locked(home.streams / profile.stream / "lock", f"the stream {profile.stream}"),
+        Transport(credentials=credentials) as transport,
+        SimpleIndex(table.name, url, transport, cache) as index,
+    ):
+        outside = Outside(
+            index=index,
+            transport=transport,
+            cache=cache,
+            authority=authority,
+            signers=signers,
+            now=now(),
+            observe=observe,
+        )
+        return CreatedResult(create(profile, source, out, outside))

@@ -1,0 +1,219 @@
+"""OUTSIDE, one line per step: profile → plan → manifest → fetch → check → pack → sign.
+
+The plan knows digest, size and METADATA of every wheel before any is fetched, so the manifest comes
+first. Fetching, checking and packing then overlap: the packer takes the wheels in the order of the
+plan and waits for each until it is there and was checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+from packaging.utils import NormalizedName
+from securesystemslib.signer import Signer
+
+from bundler import __version__
+from bundler.archive.pack import VolumeWriter, head_reserve
+from bundler.archive.store import BlobStore
+from bundler.errors import BundlerError
+from bundler.events import Observer
+from bundler.model.artifact import Blob, Sha256
+from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
+from bundler.model.plan import Plan, PlannedFile
+from bundler.model.profile import Profile
+from bundler.model.volume import VolumeIndex, volume_stem
+from bundler.resolve.index import Index
+from bundler.resolve.plan import make_plan
+from bundler.trust.authority import Authority
+from bundler.upstream.download import Downloader
+from bundler.upstream.transport import Transport
+from bundler.wheel.metadata import check_wheel
+
+TOOL = f"bundler {__version__}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What `create` works with: the seams, all built by the command line.
+
+    Attributes:
+        cache: Where downloaded blobs are kept from one run to the next.
+    """
+
+    index: Index
+    transport: Transport
+    cache: BlobStore
+    authority: Authority
+    signers: Sequence[Signer]
+    now: datetime
+    observe: Observer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """What a run made; `wheels` is the sum of the wheels' sizes in bytes."""
+
+    volume: Path
+    locks: Path
+    manifest: Manifest
+    index: VolumeIndex
+    files: int
+    wheels: int
+
+
+def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Created:
+    """Make the next sequence of the profile's stream in the folder `out`.
+
+    Args:
+        profile: What is wanted.
+        source: The profile's text as its author wrote it; it travels along.
+        out: Made when absent; holds the volume and a folder of locks afterwards.
+        outside: The seams.
+
+    Raises:
+        BundlerError: of every kind; nothing is left in `out` then.
+    """
+    plan = make_plan(profile, outside.index, tool=TOOL, observe=outside.observe)
+    sequence = outside.authority.next_sequence
+    manifest = _describe(profile, source, plan, sequence, outside)
+    segments = list(_segments(plan, manifest))
+    signed, roots = manifest.to_bytes(), outside.authority.root_chain()
+    path = out / f"{volume_stem(profile.stream, sequence, 1)}.tar.zst"
+    out.mkdir(parents=True, exist_ok=True)
+    with (
+        _locks_folder(out / f"{profile.stream}-{sequence:06}.locks", plan.locks) as locks,
+        Downloader(
+            outside.transport, outside.cache, check=_check_download, observer=outside.observe
+        ) as downloads,
+        VolumeWriter(
+            path,
+            _reserve(segments, signed, outside.authority.head_bounds()),
+            observe=outside.observe,
+        ) as volume,
+    ):
+        wheels = {file.blob for file in plan.files}
+        downloads.start(plan.files)
+        volume.add(
+            segments,
+            lambda blob: downloads.open(blob) if blob in wheels else outside.cache.open(blob),
+        )
+        index = volume.finish(
+            stream=profile.stream,
+            sequence=sequence,
+            volume=1,
+            volumes=1,
+            manifest=_sha256(signed),
+            head={name: _sha256(data) for name, data in roots.items()},
+        )
+        head = outside.authority.authorise(
+            signed, sequence, {index.name: index.to_bytes()}, outside.signers, outside.now
+        )
+        # First the record, then the name: a crash between them skips a sequence, it never makes
+        # two different bundles with the same one.
+        outside.authority.record(sequence, signed, head)
+        volume.seal({**head, "manifest.json": signed, index.name: index.to_bytes()})
+    return Created(
+        volume=path,
+        locks=locks,
+        manifest=manifest,
+        index=index,
+        files=len(plan.files),
+        wheels=sum(file.blob.size for file in plan.files),
+    )
+
+
+def _check_download(file: PlannedFile, path: Path) -> None:
+    """A wheel counts as fetched when it is also what it was planned as."""
+    with path.open("rb") as wheel:
+        check_wheel(wheel, file.remote.filename, file.metadata)
+
+
+def _segments(plan: Plan, manifest: Manifest) -> Iterator[tuple[str, Sequence[Blob]]]:
+    """The documents first: they explain the rest. Then the wheels of each release side by side.
+
+    The wheels of one release share most of their bytes, whatever their platforms.
+    """
+    yield "documents", tuple(sorted(set(manifest.blobs())))
+    for (project, version), files in groupby(plan.files, key=lambda file: file.release):
+        yield f"{project} {version}", tuple(dict.fromkeys(file.blob for file in files))
+
+
+def _describe(
+    profile: Profile, source: bytes, plan: Plan, sequence: int, outside: Outside
+) -> Manifest:
+    """Write the documents into the cache and the manifest over them."""
+    projects = {
+        project: outside.cache.put(_project_document(project, tuple(files), plan).to_bytes())
+        for project, files in groupby(plan.files, key=lambda file: file.project)
+    }
+    return Manifest(
+        stream=profile.stream,
+        sequence=sequence,
+        created=outside.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        tool=TOOL,
+        targets=tuple(target.name for target in plan.targets),
+        profile=outside.cache.put(source),
+        projects=projects,
+        locks={name: outside.cache.put(data) for name, data in plan.locks.items()},
+    )
+
+
+def _project_document(
+    project: NormalizedName, files: Sequence[PlannedFile], plan: Plan
+) -> ProjectDocument:
+    status, reason = plan.statuses.get(project, ("active", None))
+    listed = (
+        BundledFile(
+            filename=file.remote.filename,
+            blob=file.blob,
+            metadata=file.metadata,
+            index=file.index,
+            targets=file.targets,
+            required_by=file.required_by,
+            requires_python=file.remote.requires_python,
+            upload_time=file.remote.upload_time,
+            yanked=file.remote.yanked,
+        )
+        for file in files
+    )
+    return ProjectDocument(
+        name=project,
+        files=tuple(sorted(listed, key=lambda file: file.filename)),
+        status=status,
+        status_reason=reason,
+    )
+
+
+def _reserve(
+    segments: Sequence[tuple[str, Sequence[Blob]]], manifest: bytes, bounds: Mapping[str, int]
+) -> int:
+    """Room for the head, which is written last and stands first."""
+    return head_reserve(segments, {**bounds, "manifest.json": len(manifest)})
+
+
+@contextmanager
+def _locks_folder(final: Path, locks: Mapping[str, bytes]) -> Iterator[Path]:
+    """Write the locks into a folder that gets its name when all else went well."""
+    partial = final.with_name(f".{final.name}.part")
+    if final.exists():
+        raise BundlerError(f"{final} exists already", hint="give another folder with -o")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        for name, data in locks.items():
+            (partial / name).write_bytes(data)
+        yield final
+        partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sha256(data: bytes) -> Sha256:
+    return Sha256(hashlib.sha256(data).hexdigest())

@@ -1,0 +1,183 @@
+"""Generations: every set of pages that was live, and which one is.
+
+A generation is a folder, `.bundler/generations/000007`, written once: `simple/` and
+`generation.json`, which says what sequence of each stream it shows. `MIRROR/simple` is a symbolic
+link to one of them, so one rename makes a generation live.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundler.archive.store import sync_folder
+from bundler.errors import BundlerError, DamagedError
+from bundler.mirror.layout import Mirror
+from bundler.model.artifact import Blob
+from bundler.model.canonical import canonical
+from bundler.model.document import FORMAT, Reader
+from bundler.model.manifest import blob_to_json, parse_stream
+
+RECORD = "generation.json"
+UNFINISHED = ".new-"
+"""Begins the name of a generation's folder until it is complete."""
+
+_FOLDER = re.compile(r"\d{6,}", re.ASCII)
+_LINK = re.compile(r"\.bundler/generations/(\d{6,})/simple", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a generation shows of a stream: a sequence, and the manifest as a blob."""
+
+    sequence: int
+    manifest: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One set of pages: its number, from 1, and what it shows of each stream."""
+
+    number: int
+    streams: Mapping[str, Shown]
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON."""
+        return canonical(
+            {
+                "format": FORMAT,
+                "generation": self.number,
+                "streams": [
+                    {
+                        "stream": stream,
+                        "sequence": shown.sequence,
+                        "manifest": blob_to_json(shown.manifest),
+                    }
+                    for stream, shown in sorted(self.streams.items())
+                ],
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Generation:
+        """Read one.
+
+        Raises:
+            ValueError: naming the place in the document.
+        """
+        document = Reader.over(data, "generation")
+        number = document.positive("generation")
+        streams = {}
+        for item in document.objects("streams"):
+            shown = Shown(item.positive("sequence"), item.blob("manifest"))
+            streams[parse_stream(item.text("stream"))] = shown
+            item.finish()
+        document.finish()
+        return cls(number, streams)
+
+
+def folder_of(mirror: Mirror, number: int) -> Path:
+    """A generation's folder."""
+    return mirror.generations / f"{number:06}"
+
+
+def live_number(mirror: Mirror) -> int | None:
+    """The number of the live generation, None before the first.
+
+    Raises:
+        BundlerError: if `simple` is not a link that this program made.
+    """
+    try:
+        target = os.readlink(mirror.simple)  # noqa: PTH115 - the link's own text is meant
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _foreign(mirror) from error
+    match = _LINK.fullmatch(target)
+    if not match:
+        raise _foreign(mirror)
+    return int(match[1])
+
+
+def live(mirror: Mirror) -> Generation | None:
+    """The live generation, None before the first.
+
+    Raises:
+        BundlerError: as `live_number` and `read_generation`.
+    """
+    number = live_number(mirror)
+    return None if number is None else read_generation(mirror, number)
+
+
+def read_generation(mirror: Mirror, number: int) -> Generation:
+    """What a generation shows.
+
+    Raises:
+        BundlerError: if there is no such generation.
+        DamagedError: if its record is not readable, or of another number.
+    """
+    path = folder_of(mirror, number) / RECORD
+    try:
+        found = Generation.from_bytes(path.read_bytes())
+    except OSError as error:
+        raise BundlerError(f"{mirror.root} has no generation {number}: {error}") from error
+    except ValueError as error:
+        raise DamagedError(f"{path} is damaged: {error}") from error
+    if found.number != number:
+        raise DamagedError(f"{path} is damaged: it says generation {found.number}")
+    return found
+
+
+def numbers(mirror: Mirror) -> list[int]:
+    """The numbers of all generations, the oldest first."""
+    return sorted(
+        int(entry.name) for entry in mirror.generations.iterdir() if _FOLDER.fullmatch(entry.name)
+    )
+
+
+def history(mirror: Mirror) -> list[Generation]:
+    """All generations, the oldest first.
+
+    Raises:
+        DamagedError: if one's record is not readable.
+    """
+    return [read_generation(mirror, number) for number in numbers(mirror)]
+
+
+def next_number(mirror: Mirror) -> int:
+    """The number for a new generation: above every one that is there."""
+    return max(numbers(mirror), default=0) + 1
+
+
+def make_live(mirror: Mirror, number: int) -> None:
+    """Show the pages of a generation, by one rename, safe on disk on return."""
+    link = mirror.state / "simple.new"
+    link.unlink(missing_ok=True)
+    # The link is read from MIRROR, where it is renamed to; here, it leads nowhere.
+    link.symlink_to(f".bundler/generations/{number:06}/simple")
+    try:
+        link.replace(mirror.simple)
+    except BaseException as error:
+        link.unlink(missing_ok=True)
+        if isinstance(error, IsADirectoryError):
+            raise _foreign(mirror) from error
+        raise
+    sync_folder(mirror.root)
+
+
+def sweep(mirror: Mirror) -> None:
+    """Remove what a publication that was killed has left behind; the caller holds the lock."""
+    for entry in mirror.generations.iterdir():
+        if entry.name.startswith(UNFINISHED):
+            shutil.rmtree(entry)
+
+
+def _foreign(mirror: Mirror) -> BundlerError:
+    return BundlerError(
+        f"{mirror.simple} is not the link that this program makes",
+        hint="move it away, then publish again",
+    )

@@ -1,0 +1,160 @@
+"""Where everything is in a mirror folder.
+
+MIRROR/simple                    → .bundler/generations/000007/simple, the live pages
+MIRROR/files/ab/abcd…/NAME.whl   each wheel under its digest, with NAME.whl.metadata beside it
+MIRROR/.bundler/blobs            documents, locks, manifests, and wheels until they are filed
+MIRROR/.bundler/trust            the pinned root and what the gate remembers
+MIRROR/.bundler/generations      every set of pages that was ever live
+MIRROR/.bundler/lock             held by whoever changes the mirror
+
+A web server needs `simple`, `files` and, since `simple` leads there, `.bundler/generations`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundler.archive.store import BlobStore, locked
+from bundler.errors import BundlerError, RefusedError
+from bundler.model.artifact import Blob, Sha256
+from bundler.model.manifest import BundledFile
+
+METADATA_SUFFIX = ".metadata"
+"""Behind a wheel's filename: the file that holds its METADATA (PEP 658)."""
+
+_WHEEL_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.whl", re.ASCII)
+_PIN_FIRST = "`bundle trust pin ROOT --into MIRROR` makes a mirror"
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """The paths of one mirror; `create` or `open` it."""
+
+    root: Path
+
+    @classmethod
+    def create(cls, root: Path) -> Mirror:
+        """Make the folders of a mirror; one that is there already stays as it is.
+
+        Raises:
+            BundlerError: if the folder holds something else, or cannot be written.
+        """
+        mirror = cls(root)
+        if not mirror.state.is_dir() and any(
+            os.path.lexists(path) for path in (mirror.simple, mirror.files)
+        ):
+            raise BundlerError(
+                f"{root} holds files of another program: simple or files",
+                hint="choose an empty folder for the mirror",
+            )
+        try:
+            for folder in (mirror.files, mirror.generations, mirror.trust, mirror.store.root):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BundlerError(f"cannot make a mirror in {root}: {error}") from error
+        return mirror
+
+    @classmethod
+    def open(cls, root: Path) -> Mirror:
+        """A mirror that is there.
+
+        Raises:
+            BundlerError: if there is none.
+        """
+        mirror = cls(root)
+        if not root.is_dir():
+            raise BundlerError(f"{root} is not a folder", hint=_PIN_FIRST)
+        if not mirror.generations.is_dir():
+            raise BundlerError(f"{root} is not a mirror", hint=_PIN_FIRST)
+        return mirror
+
+    @property
+    def simple(self) -> Path:
+        """The link to the live pages; absent until something was published."""
+        return self.root / "simple"
+
+    @property
+    def files(self) -> Path:
+        """The wheels that may be served."""
+        return self.root / "files"
+
+    @property
+    def state(self) -> Path:
+        """Everything that is not served."""
+        return self.root / ".bundler"
+
+    @property
+    def store(self) -> BlobStore:
+        """Documents, and wheels that are not filed yet."""
+        return BlobStore(self.state / "blobs")
+
+    @property
+    def trust(self) -> Path:
+        """The gate's folder: one folder inside for each stream."""
+        return self.state / "trust"
+
+    @property
+    def generations(self) -> Path:
+        """One folder for each set of pages."""
+        return self.state / "generations"
+
+    @property
+    def lock(self) -> Path:
+        """The file that `locked` locks."""
+        return self.state / "lock"
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the mirror against other commands that change it.
+
+        Raises:
+            BundlerError: if another process holds it.
+        """
+        return locked(self.lock, str(self.root))
+
+    def file_folder(self, sha256: Sha256) -> Path:
+        """The folder of one wheel."""
+        return self.files / sha256[:2] / sha256
+
+    def file_path(self, file: BundledFile) -> Path:
+        """Where a wheel is filed.
+
+        Raises:
+            RefusedError: if its name could leave the folder, or cannot stand in a link.
+        """
+        if not _WHEEL_FILENAME.fullmatch(file.filename):
+            raise RefusedError(f"{file.filename!r:.160} cannot be the name of a file in a mirror")
+        return self.file_folder(file.blob.sha256) / file.filename
+
+    def locate(self, blob: Blob) -> Path | None:
+        """Where a blob is: filed, or in the store; None if it is in neither. Nothing is read."""
+        try:
+            filed = sorted(self.file_folder(blob.sha256).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            filed = []
+        for path in filed:
+            if path.suffix == ".whl" and is_file_of(path, blob.size):
+                return path
+        return self.store.path(blob.sha256) if self.store.has(blob) else None
+
+    def has(self, blob: Blob) -> bool:
+        """Whether a blob need not be carried here again: filed, or in the store."""
+        return self.locate(blob) is not None
+
+
+def metadata_path(wheel: Path) -> Path:
+    """The file beside a filed wheel that holds its METADATA."""
+    return wheel.with_name(wheel.name + METADATA_SUFFIX)
+
+
+def is_file_of(path: Path, size: int) -> bool:
+    """Whether `path` is a regular file, not a link to one, of `size` bytes."""
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == size

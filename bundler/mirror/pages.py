@@ -1,0 +1,152 @@
+"""The pages of the simple repository API, rendered: HTML (PEP 503) and JSON (PEP 691).
+
+Both say version 1.4: HTML with PEP 592, 629, 658, 714 and 792, JSON with PEP 700 on top. Links are
+relative, so the folder can be moved, mounted anywhere, or read as `file://`. A `provenance` link
+(PEP 740) must be absolute and is therefore not written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from html import escape
+from urllib.parse import quote
+
+from packaging.utils import NormalizedName
+
+from bundler.model.artifact import parse_wheel_name
+from bundler.model.manifest import BundledFile, ProjectDocument
+
+HTML_NAME = "index.html"
+JSON_NAME = "index.v1_json"
+"""What other mirrors call the JSON page, too."""
+
+_API = "1.4"
+# HTML has no way to write these: a parser makes them U+FFFD, or worse (HTML, "numeric character
+# reference end state"). A carriage return survives as a reference only.
+_UNWRITABLE = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\ufffd")
+_IN_HTML = str.maketrans({**_UNWRITABLE, 0x09: "\t", 0x0A: "\n", 0x0D: "&#13;"})
+
+
+def project_pages(project: ProjectDocument) -> dict[str, bytes]:
+    """The pages in `simple/PROJECT/`, by filename."""
+    return {HTML_NAME: project_html(project), JSON_NAME: project_json(project)}
+
+
+def list_pages(names: Iterable[NormalizedName]) -> dict[str, bytes]:
+    """The pages in `simple/` itself, by filename."""
+    names = list(names)
+    return {HTML_NAME: list_html(names), JSON_NAME: list_json(names)}
+
+
+def project_html(project: ProjectDocument) -> bytes:
+    """A project's page (PEP 503)."""
+    metas = [("pypi:project-status", project.status)] if project.status != "active" else []
+    if project.status_reason is not None:
+        metas.append(("pypi:project-status-reason", project.status_reason))
+    anchors = (_element("a", _attributes(file), file.filename) for file in project.files)
+    return _html(f"Links for {project.name}", metas, anchors)
+
+
+def project_json(project: ProjectDocument) -> bytes:
+    """A project's page (PEP 691, 700, 792)."""
+    status = {"status": project.status}
+    if project.status_reason is not None:
+        status["reason"] = project.status_reason
+    versions = {parse_wheel_name(file.filename).version for file in project.files}
+    return _json(
+        {
+            "meta": {"api-version": _API},
+            "name": project.name,
+            "project-status": status,
+            "versions": [str(version) for version in sorted(versions)],
+            "files": [_file(file) for file in project.files],
+        }
+    )
+
+
+def list_html(names: Iterable[NormalizedName]) -> bytes:
+    """The list of projects (PEP 503)."""
+    anchors = (_element("a", [("href", f"{name}/")], name) for name in names)
+    return _html("Simple index", [], anchors)
+
+
+def list_json(names: Iterable[NormalizedName]) -> bytes:
+    """The list of projects (PEP 691)."""
+    return _json({"meta": {"api-version": _API}, "projects": [{"name": name} for name in names]})
+
+
+def file_url(file: BundledFile) -> str:
+    """From a project's page to a wheel.
+
+    "+" is encoded, for servers that read it as a space.
+    """
+    digest = file.blob.sha256
+    return f"../../files/{digest[:2]}/{digest}/{quote(file.filename, safe='')}"
+
+
+def _attributes(file: BundledFile) -> Iterator[tuple[str, str]]:
+    yield "href", f"{file_url(file)}#sha256={file.blob.sha256}"
+    if file.requires_python is not None:
+        yield "data-requires-python", file.requires_python
+    # The second name is the one that PEP 658 gave it by mistake; older installers know no other.
+    yield "data-core-metadata", f"sha256={file.metadata}"
+    yield "data-dist-info-metadata", f"sha256={file.metadata}"
+    if file.yanked is not None:
+        yield "data-yanked", file.yanked
+    # In no PEP, but uv reads both: `exclude-newer` works on HTML, too.
+    yield "data-size", str(file.blob.size)
+    if file.upload_time is not None:
+        yield "data-upload-time", file.upload_time
+
+
+def _file(file: BundledFile) -> dict[str, object]:
+    found: dict[str, object] = {
+        "filename": file.filename,
+        "url": file_url(file),
+        "hashes": {"sha256": file.blob.sha256},
+        "core-metadata": {"sha256": file.metadata},
+        "size": file.blob.size,
+        # An empty reason is true: JSON has no empty string here (PEP 691).
+        "yanked": False if file.yanked is None else file.yanked or True,
+    }
+    if file.requires_python is not None:
+        found["requires-python"] = file.requires_python
+    if file.upload_time is not None:
+        found["upload-time"] = file.upload_time
+    return found
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _html(title: str, metas: Iterable[tuple[str, str]], anchors: Iterable[str]) -> bytes:
+    head = [
+        _element("meta", [("name", name), ("content", content)])
+        for name, content in [("pypi:repository-version", _API), *metas]
+    ]
+    lines = [
+        "<!DOCTYPE html>",
+        '<html lang="en">',
+        "<head>",
+        '<meta charset="utf-8">',
+        *head,
+        _element("title", [], title),
+        "</head>",
+        "<body>",
+        _element("h1", [], title),
+        *(f"{anchor}<br>" for anchor in anchors),
+        "</body>",
+        "</html>",
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _element(name: str, attributes: Iterable[tuple[str, str]], text: str | None = None) -> str:
+    inside = "".join(f' {key}="{_escape(value)}"' for key, value in attributes)
+    return f"<{name}{inside}>" + ("" if text is None else f"{_escape(text)}</{name}>")
+
+
+def _escape(text: str) -> str:
+    return escape(text).translate(_IN_HTML)

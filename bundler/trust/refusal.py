@@ -1,0 +1,118 @@
+"""Why python-tuf refused a bundle, in words that say which role, what, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tuf.api.exceptions import (
+    BadVersionNumberError,
+    DownloadError,
+    ExpiredMetadataError,
+    LengthOrHashMismatchError,
+    UnsignedMetadataError,
+)
+from tuf.api.metadata import Metadata, Root, Targets
+
+from bundler.errors import DamagedError, RefusedError, TrustError
+from bundler.trust.anchor import Anchor
+from bundler.trust.keys import fingerprint
+from bundler.trust.metadata import ODD_METADATA, PACKING, ROLES, entry, latest_root, read_metadata
+
+TUF_ERRORS = (DownloadError, *ODD_METADATA)
+"""All that `tuf.ngclient.Updater` is known to raise on odd metadata."""
+
+AGAIN = "have the bundle sent again"
+_NAMED_BY = {"snapshot": "timestamp", "targets": "snapshot", PACKING: "snapshot"}
+
+
+def explain(
+    error: Exception, asked: str, head: Mapping[str, bytes], anchor: Anchor
+) -> RefusedError:
+    """The refusal for an exception of python-tuf.
+
+    Args:
+        error: One of `TUF_ERRORS`.
+        asked: The entry of the head that was read last.
+        head: The entries; all metadata among them could be read.
+        anchor: What the bundle was held against.
+    """
+    if isinstance(error, ExpiredMetadataError):
+        return _expired(error, head)
+    if isinstance(error, UnsignedMetadataError):
+        return _unsigned(asked, head, anchor)
+    if isinstance(error, BadVersionNumberError):
+        return _version(error, asked, head, anchor)
+    if isinstance(error, LengthOrHashMismatchError | DownloadError):
+        role = asked.removeprefix("metadata/").removesuffix(".json")
+        by = _NAMED_BY.get(role, "the metadata above it")
+        return DamagedError(
+            f"{asked} is not the file that {by} names: damaged, or of another bundle", hint=AGAIN
+        )
+    return DamagedError(f"{asked} cannot be accepted: {type(error).__name__}: {error}", hint=AGAIN)
+
+
+def older(sequence: int, anchor: Anchor) -> TrustError:
+    """A rollback."""
+    return TrustError(
+        f"{anchor.stream}: sequence {sequence} is older than {anchor.sequence},"
+        " which was accepted before",
+        hint="bring the newest bundle; going back is `bundle rollback`, not an import",
+    )
+
+
+def other_content(sequence: int, anchor: Anchor) -> TrustError:
+    """A replay of a sequence's number."""
+    return TrustError(
+        f"{anchor.stream}: sequence {sequence} was accepted before with other content",
+        hint="the sender made two bundles of one number; ask for one with a new number",
+    )
+
+
+def _expired(error: ExpiredMetadataError, head: Mapping[str, bytes]) -> TrustError:
+    words = str(error).replace(".", " ").split()
+    role = next((role for role in ROLES if role in words), Root.type)
+    data = latest_root(head) if role == Root.type else head[entry(f"{role}.json")]
+    expires = Metadata.from_bytes(data).signed.expires
+    return TrustError(
+        f"the {role} metadata expired on {expires:%Y-%m-%d at %H:%M} UTC",
+        hint="is this host's clock right? If so, ask the sender for a newer bundle",
+    )
+
+
+def _unsigned(asked: str, head: Mapping[str, bytes], anchor: Anchor) -> TrustError:
+    role = asked.removeprefix("metadata/").removesuffix(".json")
+    root = read_metadata("root", latest_root(anchor.files), Root).signed
+    if role.endswith(Root.type):
+        return TrustError(
+            f"{asked} is not signed by enough keys of the root before it and of its own",
+            hint="a new root needs the officers of the old one, too; ask the sender",
+        )
+    threshold, keyids = 1, list[str]()
+    if role in root.roles:
+        threshold, keyids = root.roles[role].threshold, root.roles[role].keyids
+        keys = root.keys
+    else:
+        targets = read_metadata("targets", head[entry("targets.json")], Targets).signed
+        delegated = targets.get_delegated_role(role)
+        threshold, keyids = delegated.threshold, delegated.keyids
+        keys = targets.delegations.keys if targets.delegations else {}
+    named = ", ".join(fingerprint(keys[keyid]) for keyid in keyids if keyid in keys)
+    return TrustError(
+        f"{asked} is not signed by {threshold} of the keys that {anchor.stream} trusts"
+        f" for {role}: {named}",
+        hint="it was signed by others, or changed on the way; do not use it, ask the sender",
+    )
+
+
+def _version(
+    error: BadVersionNumberError, asked: str, head: Mapping[str, bytes], anchor: Anchor
+) -> TrustError:
+    offered = read_metadata("targets", head[entry("targets.json")], Targets).signed.version
+    if offered < anchor.sequence:
+        return older(offered, anchor)
+    if asked.endswith(".root.json"):
+        return TrustError(f"{asked} has the wrong version: {error}", hint=AGAIN)
+    return TrustError(
+        f"{asked} is older than what was accepted before, or of another bundle: {error}",
+        hint="bring the newest volumes of this sequence, all from one run",
+    )

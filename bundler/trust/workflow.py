@@ -1,0 +1,85 @@
+"""The client workflow of TUF (§5), run by `tuf.ngclient.Updater` over the entries of a head.
+
+The updater works in a private folder that is gone afterwards, and on a copy of what is remembered:
+a head that is refused leaves no trace.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+
+from bundler.errors import BundlerError, TrustError
+from bundler.trust.anchor import Anchor
+from bundler.trust.metadata import MANIFEST, ROLES, entry, latest_root, root_version
+from bundler.trust.refusal import AGAIN, TUF_ERRORS, explain
+
+# In bytes. Two ML-DSA signatures alone would pass python-tuf's own limit of 16 kB.
+_TIMESTAMP_LIMIT = 1 << 16
+_BASE = "head:///metadata/"
+
+
+def run_updater(head: Mapping[str, bytes], anchor: Anchor, index_name: str) -> dict[str, bytes]:
+    """TUF's client workflow, up to the manifest and this volume's index.
+
+    Returns:
+        The state that it leaves behind: what `anchor` had, and what is newer.
+
+    Raises:
+        TrustError: if it refuses.
+        DamagedError: if metadata is not what was signed.
+        BundlerError: if no temporary folder can be written.
+    """
+    fetcher = _HeadFetcher(head)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bundle-trust-") as name:
+            folder = Path(name)
+            for file, data in anchor.files.items():
+                if not root_version(file):
+                    (folder / file).write_bytes(data)
+            try:
+                updater = Updater(
+                    name,
+                    _BASE,
+                    fetcher=fetcher,
+                    config=UpdaterConfig(timestamp_max_length=_TIMESTAMP_LIMIT),
+                    bootstrap=latest_root(anchor.files),
+                )
+                updater.refresh()
+                found = [updater.get_targetinfo(name) for name in (MANIFEST, index_name)]
+            except TUF_ERRORS as error:
+                raise explain(error, fetcher.asked, head, anchor) from error
+            if None in found:
+                raise TrustError(
+                    f"{index_name if found[0] else MANIFEST} is not named by the metadata of this"
+                    " head: it is of another bundle",
+                    hint=AGAIN,
+                )
+            history = (folder / "root_history").iterdir()
+            kept = {path.name: path.read_bytes() for path in history}
+            kept |= {f"{role}.json": (folder / f"{role}.json").read_bytes() for role in ROLES}
+    except OSError as error:
+        raise BundlerError(
+            f"the temporary folder cannot be used: {error.strerror or error}",
+            hint="TMPDIR names another one",
+        ) from error
+    return {**anchor.files, **kept}
+
+
+class _HeadFetcher(FetcherInterface):
+    """Serves the metadata of a head; remembers what was asked for last."""
+
+    def __init__(self, head: Mapping[str, bytes]) -> None:
+        self._head = head
+        self.asked = "metadata"
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        name = entry(url.removeprefix(_BASE))
+        if name not in self._head:
+            raise DownloadHTTPError(f"the head has no {name}", 404)
+        self.asked = name
+        return iter((self._head[name],))

@@ -1,0 +1,183 @@
+"""Many wheels into the store, side by side, while the caller already uses the first ones."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, Final, Self
+
+from bundler.archive.store import BlobStore
+from bundler.errors import BundlerError
+from bundler.events import Advanced, Event, Finished, Observer, Started, ignore
+from bundler.model.artifact import Blob, Sha256
+from bundler.model.plan import PlannedFile
+from bundler.upstream.fetch import StoppedError, fetch_planned
+from bundler.upstream.retry import TransientError
+from bundler.upstream.transport import Transport
+
+PHASE: Final = "fetch"
+_THREADS: Final = 8
+_MB: Final = 1_000_000
+
+Check = Callable[[PlannedFile, Path], None]
+
+
+def _no_check(_file: PlannedFile, _path: Path) -> None:
+    """Size and digest are enough."""
+
+
+class Downloader:
+    """Bounded parallel downloads; the first failure stops all of them.
+
+    Leaving the `with` block stops what is under way, keeps the partial files, and leaves no thread.
+
+    Attributes:
+        failures: What went wrong, in the order in which it did.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        store: BlobStore,
+        *,
+        check: Check = _no_check,
+        observer: Observer = ignore,
+        threads: int = _THREADS,
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            transport: To ask with; it stays the caller's to close.
+            store: Where the wheels go.
+            check: Runs in the download's thread on each complete file, also on one that was in the
+                store already; what it raises is that file's failure.
+            observer: Told from the download threads, by one at a time.
+            threads: How many downloads are under way at once.
+        """
+        self.failures: list[BundlerError] = []
+        self._transport = transport
+        self._store = store
+        self._check = check
+        self._observer = observer
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="download")
+        self._futures: dict[Sha256, Future[None]] = {}
+        self._open = 0
+        self._cached = 0
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop what is under way, cancel what is queued, and wait for the threads to end."""
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def start(self, files: Iterable[PlannedFile]) -> None:
+        """Begin, in this order; call it once."""
+        groups: dict[Blob, list[PlannedFile]] = {}
+        for file in files:
+            groups.setdefault(file.blob, []).append(file)
+        self._open = len(groups)
+        self._bytes = sum(blob.size for blob in groups)
+        self._tell(Started(PHASE, self._bytes))
+        if not groups:
+            self._tell(Finished(PHASE, self._summary()))
+        for blob, group in groups.items():
+            self._futures[blob.sha256] = self._pool.submit(self._have, blob, group)
+
+    def path(self, blob: Blob) -> Path:
+        """Wait for a blob of the plan; where it is.
+
+        Raises:
+            BundlerError: the blob's own failure, or the first one when that stopped it.
+        """
+        try:
+            self._futures[blob.sha256].result()
+        except (CancelledError, StoppedError) as error:
+            if self.failures:
+                raise self.failures[0] from error
+            raise StoppedError("the downloads were stopped") from error
+        return self._store.path(blob.sha256)
+
+    def open(self, blob: Blob) -> BinaryIO:
+        """Wait for a blob of the plan and open it.
+
+        Raises:
+            BundlerError: as `path`.
+        """
+        self.path(blob)
+        return self._store.open(blob)
+
+    def _have(self, blob: Blob, group: list[PlannedFile]) -> None:
+        """One task: whatever ends it badly stops the others."""
+        try:
+            self._provide(blob, group)
+        except OSError as error:
+            failure = BundlerError(f"{group[0].remote.filename}: cannot be kept: {error}")
+            self._fail(failure)
+            raise failure from error
+        except BundlerError as error:
+            self._fail(error)
+            raise
+        except BaseException:
+            self._stop.set()
+            raise
+        with self._lock:
+            self._open -= 1
+            if not self._open:
+                self._observer(Finished(PHASE, self._summary()))
+
+    def _provide(self, blob: Blob, group: list[PlannedFile]) -> None:
+        """Make the store have `blob`, checked for every file that it is."""
+        remote = group[0].remote
+
+        def check(path: Path) -> None:
+            for file in group:
+                self._check(file, path)
+
+        if self._stop.is_set():
+            raise StoppedError(f"{remote.filename}: the download was stopped")
+        if self._store.has(blob):
+            check(self._store.path(blob.sha256))
+            with self._lock:
+                self._cached += 1
+            self._advance(blob.size)
+            return
+        fetch_planned(
+            self._transport,
+            self._store,
+            remote,
+            blob,
+            check=check,
+            progress=self._advance,
+            stop=self._stop,
+        )
+
+    def _fail(self, error: BundlerError) -> None:
+        with self._lock:
+            # After a stop nothing is tried again, so an error that would have been is no news.
+            news = not self._stop.is_set() or not isinstance(error, TransientError)
+            if news and not isinstance(error, StoppedError):
+                self.failures.append(error)
+            self._stop.set()
+
+    def _advance(self, amount: int) -> None:
+        if amount:
+            self._tell(Advanced(PHASE, amount))
+
+    def _tell(self, event: Event) -> None:
+        with self._lock:
+            self._observer(event)
+
+    def _summary(self) -> str:
+        count = len(self._futures)
+        wheels = "1 wheel" if count == 1 else f"{count} wheels"
+        return f"{wheels}, {self._bytes / _MB:.1f} MB, {self._cached} from the cache"

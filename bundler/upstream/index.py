@@ -1,0 +1,112 @@
+"""A simple repository index (PEP 503, 691) as the resolver sees it: asked early, asked once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, Self, TypeVar
+
+from packaging.utils import NormalizedName
+
+from bundler.archive.store import BlobStore
+from bundler.errors import NotFoundError
+from bundler.model.artifact import RemoteFile
+from bundler.model.page import ProjectPage
+from bundler.resolve.index import WheelFacts
+from bundler.upstream.metadata import read_remote_facts
+from bundler.upstream.pages import ACCEPT, parse_page
+from bundler.upstream.transport import Transport
+
+MAX_PAGE: Final = 64 * 1024 * 1024
+"""Bytes; the longest pages of the public index have about 4 MB."""
+
+_THREADS: Final = 12
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class SimpleIndex:
+    """Implements `bundler.resolve.index.Index` over HTTP.
+
+    A task in the pool never waits for another one, so a full pool cannot lock up. Close it, or use
+    it in a `with`: what is queued is cancelled then, and no thread is left.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        transport: Transport,
+        store: BlobStore,
+        *,
+        page_limit: int = MAX_PAGE,
+        threads: int = _THREADS,
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            name: As the profile calls it.
+            url: The root of the simple API, without credentials.
+            transport: To ask with; it stays the caller's to close.
+            store: Receives wheels whose METADATA cannot be had without them.
+            page_limit: In bytes.
+            threads: How many requests are under way at once.
+        """
+        self.name = name
+        self._root = url.rstrip("/") + "/"
+        self._transport = transport
+        self._store = store
+        self._page_limit = page_limit
+        self._pages: dict[NormalizedName, Future[ProjectPage]] = {}
+        self._facts: dict[RemoteFile, Future[WheelFacts]] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"index-{name}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cancel what is queued and wait for what is under way."""
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def page(self, project: NormalizedName) -> Future[ProjectPage]:
+        """The page of a project.
+
+        `result()` raises NotFoundError if the index has none, NetworkError for the rest.
+        """
+        return self._once(self._pages, project, self._load_page)
+
+    def facts(self, file: RemoteFile) -> Future[WheelFacts]:
+        """METADATA, digest and size of a wheel; for errors see `read_remote_facts`."""
+        return self._once(self._facts, file, self._load_facts)
+
+    def _once(
+        self, known: dict[_Key, Future[_Value]], key: _Key, load: Callable[[_Key], _Value]
+    ) -> Future[_Value]:
+        with self._lock:
+            future = known.get(key)
+            if future is None:
+                future = known[key] = self._pool.submit(load, key)
+            return future
+
+    def _load_page(self, project: NormalizedName) -> ProjectPage:
+        url = f"{self._root}{project}/"
+        try:
+            answer = self._transport.get(
+                url, accept=ACCEPT, limit=self._page_limit, stop=self._stop
+            )
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"the index {self.name!r} has no project {project}: {error.message}",
+                hint="check the spelling, and that the index carries this project",
+            ) from error
+        return parse_page(answer.body, answer.content_type, answer.url, project)
+
+    def _load_facts(self, file: RemoteFile) -> WheelFacts:
+        return read_remote_facts(self._transport, self._store, file, self._stop)

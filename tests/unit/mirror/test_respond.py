@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bundler.events import ignore
+from bundler.mirror.layout import Mirror, metadata_path
+from bundler.mirror.negotiate import HTML, JSON
+from bundler.mirror.publish import publish
+from bundler.mirror.respond import FilePart, Response, respond
+from tests.fakes.mirrors import blob_of, bundled, deliver
+from tests.fakes.wheels import build_wheel
+
+LOCAL = build_wheel("Foo.Bar", "1.0+local.1")
+DIGEST = blob_of(LOCAL[1]).sha256
+FOLDER = f"/files/{DIGEST[:2]}/{DIGEST}"
+WHEEL = f"{FOLDER}/foo_bar-1.0%2Blocal.1-py3-none-any.whl"
+SIZE = len(LOCAL[1])
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+    mirror = Mirror.create(tmp_path_factory.mktemp("served"))
+    publish(mirror, deliver(mirror, [LOCAL]), ignore)
+    (mirror.simple / ".hidden").mkdir()
+    (mirror.root / "secret.txt").write_text("secret")
+    return mirror
+
+
+def _get(mirror: Mirror, path: str, **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return respond(mirror, "GET", path, named)
+
+
+def test_a_page_in_each_form(mirror: Mirror) -> None:
+    page = _get(mirror, "/simple/foo-bar/", accept=JSON)
+    assert page.status == 200
+    assert page.headers["Content-Type"] == JSON
+    assert json.loads(page.body)["files"][0]["filename"] == LOCAL[0]
+    assert page.headers["Vary"] == "Accept"
+    assert page.headers["Cache-Control"] == "no-cache"
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert page.headers["Content-Length"] == str(len(page.body))
+
+    html = _get(mirror, "/simple/foo-bar/", accept=HTML)
+    legacy = _get(mirror, "/simple/foo-bar/")
+    assert html.body == legacy.body
+    assert b"<!DOCTYPE html>" in html.body
+    assert html.headers["Content-Type"] == HTML
+    assert legacy.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+def test_the_list_of_projects(mirror: Mirror) -> None:
+    page = _get(mirror, "/simple/", accept=JSON)
+    assert json.loads(page.body)["projects"] == [{"name": "foo-bar"}]
+
+
+def test_no_acceptable_form(mirror: Mirror) -> None:
+    answer = _get(mirror, "/simple/foo-bar/", accept="application/json")
+    assert answer.status == 406
+    assert answer.headers["Vary"] == "Accept"
+    assert JSON.encode() in answer.body
+
+
+def test_a_page_that_is_known_is_not_sent_again(mirror: Mirror) -> None:
+    first = _get(mirror, "/simple/foo-bar/", accept=JSON)
+    again = _get(mirror, "/simple/foo-bar/", accept=JSON, if_none_match=first.headers["ETag"])
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert again.headers["Vary"] == "Accept"
+    assert "Content-Length" not in again.headers
+    other = _get(mirror, "/simple/foo-bar/", if_none_match=first.headers["ETag"])
+    assert other.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/simple", "simple/"),
+        ("/simple/foo-bar", "foo-bar/"),
+        ("/simple/Foo.Bar", "foo-bar/"),
+        ("/simple/Foo__Bar/", "../foo-bar/"),
+        ("/simple/foo%2Dbar/", None),
+    ],
+)
+def test_other_spellings_lead_to_the_page(mirror: Mirror, path: str, location: str | None) -> None:
+    answer = _get(mirror, path)
+    assert answer.status == (301 if location else 200)
+    assert answer.headers.get("Location") == location
+
+
+def test_a_wheel(mirror: Mirror) -> None:
+    answer = _get(mirror, WHEEL)
+    path = mirror.file_path(bundled(LOCAL))
+    assert answer == Response(
+        200,
+        {
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "public, max-age=31536000, immutable",
+            "ETag": f'"{DIGEST}"',
+            "Accept-Ranges": "bytes",
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(SIZE),
+        },
+        file=FilePart(path, 0, SIZE),
+    )
+    assert _get(mirror, WHEEL.replace("%2B", "+")) == answer
+
+
+def test_metadata_beside_a_wheel(mirror: Mirror) -> None:
+    answer = _get(mirror, WHEEL + ".metadata")
+    path = metadata_path(mirror.file_path(bundled(LOCAL)))
+    assert answer.file == FilePart(path, 0, path.stat().st_size)
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["ETag"] == f'"{DIGEST}.metadata"'
+
+
+def test_a_part_of_a_wheel(mirror: Mirror) -> None:
+    answer = _get(mirror, WHEEL, range="bytes=-4", if_range=f'"{DIGEST}"')
+    assert answer.status == 206
+    assert answer.headers["Content-Range"] == f"bytes {SIZE - 4}-{SIZE - 1}/{SIZE}"
+    assert answer.headers["Content-Length"] == "4"
+    assert answer.file
+    assert (answer.file.offset, answer.file.length) == (SIZE - 4, 4)
+    assert _get(mirror, WHEEL, range="bytes=0-3", if_range='"other"').status == 200
+
+    missed = _get(mirror, WHEEL, range=f"bytes={SIZE}-")
+    assert missed.status == 416
+    assert missed.headers["Content-Range"] == f"bytes */{SIZE}"
+    assert missed.file is None
+
+
+def test_a_wheel_that_is_known_is_not_sent_again(mirror: Mirror) -> None:
+    answer = _get(mirror, WHEEL, if_none_match=f'"{DIGEST}"', range="bytes=0-1")
+    assert (answer.status, answer.file) == (304, None)
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/simple/foo-bar/", WHEEL, "/nothing", "/simple"])
+def test_head_says_what_get_would(mirror: Mirror, path: str) -> None:
+    wanted, head = respond(mirror, "GET", path, {}), respond(mirror, "HEAD", path, {})
+    assert (head.status, head.headers) == (wanted.status, wanted.headers)
+    assert (head.body, head.file) == (b"", None)
+
+
+def test_head_knows_no_ranges(mirror: Mirror) -> None:
+    answer = respond(mirror, "HEAD", WHEEL, {"range": "bytes=0-1"})
+    assert (answer.status, answer.headers["Content-Length"]) == (200, str(SIZE))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "get", "PROPFIND"])
+def test_nothing_else_is_answered(mirror: Mirror, method: str) -> None:
+    answer = respond(mirror, method, "/simple/", {})
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_front_page_and_health(mirror: Mirror) -> None:
+    front = _get(mirror, "/")
+    assert front.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert b'href="simple/"' in front.body
+    assert _get(mirror, "/health").body == b"ok\n"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "simple/",
+        "*",
+        "//simple/",
+        "/secret.txt",
+        "/simple/nothing/",
+        "/simple/../secret.txt",
+        "/simple/%2e%2e/",
+        "/simple/..%2f..%2fsecret.txt/",
+        "/simple/foo-bar/../foo-bar/",
+        "/simple/foo-bar/index.html",
+        "/simple/foo-bar%00/",
+        "/simple/foo%5cbar/",
+        "/simple/.hidden/",
+        "/simple/foo-bar%0a/",
+        "/simple/foo-bar//",
+        "/simple/\u0131/",
+        "/simple/%ff/",
+        "/.bundler/generations/000001/generation.json",
+        "/%2ebundler/lock",
+        f"/files/{DIGEST[:2]}/",
+        f"/files/{DIGEST[0]}/{DIGEST}/{LOCAL[0]}",
+        f"/files//{DIGEST}/{LOCAL[0]}",
+        f"/files/zz/{DIGEST}/{LOCAL[0]}",
+        f"/files/{DIGEST[:2]}/{DIGEST.upper()}/{LOCAL[0]}",
+        FOLDER + "/",
+        FOLDER + "/other-1.0-py3-none-any.whl",
+        FOLDER + "/..%2f..%2f..%2fsecret.txt",
+        FOLDER + "/%2e%2e%2fx.whl",
+        FOLDER + "/x%00.whl",
+        FOLDER + "/.x.whl",
+        FOLDER + "/x%5c.whl",
+        WHEEL + "%2emetadata.metadata",
+        WHEEL + "/",
+    ],
+)
+def test_nothing_else_is_there(mirror: Mirror, path: str) -> None:
+    answer = _get(mirror, path)
+    assert (answer.status, answer.body, answer.file) == (404, b"not found\n", None)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["simple", "files", "..", ".", "", "%2e%2e", "%2f", "secret.txt", ".bundler", "foo-bar",
+             "\\", "%00", DIGEST[:2], DIGEST, LOCAL[0], "index.html", "%252e%252e"]
+        )
+        | st.text(max_size=5)
+    )
+)  # fmt: skip
+def test_no_path_leads_anywhere_else(mirror: Mirror, parts: list[str]) -> None:
+    answer = respond(mirror, "GET", "/" + "/".join(parts), {})
+    assert b"secret" not in answer.body
+    assert answer.file is None or answer.file.path == mirror.file_path(bundled(LOCAL))
+    assert answer.status in {200, 301, 404}
+
+
+def test_links_that_leave_the_tree_are_not_followed(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path / "mirror")
+    publish(mirror, deliver(mirror, [LOCAL]), ignore)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "index.html").write_text("secret")
+    (outside / LOCAL[0]).write_text("secret")
+    (mirror.simple / "leak").symlink_to(outside)
+    assert _get(mirror, "/simple/leak/").status == 404
+
+    wheel = mirror.file_path(bundled(LOCAL))
+    wheel.unlink()
+    wheel.symlink_to(outside / LOCAL[0])
+    assert _get(mirror, WHEEL).status == 404
+    for path in list(wheel.parent.iterdir()):
+        path.unlink()
+    wheel.parent.rmdir()
+    wheel.parent.symlink_to(outside)
+    assert _get(mirror, WHEEL).status == 404
+
+    mirror.simple.unlink()
+    mirror.simple.symlink_to(outside)
+    assert _get(mirror, "/simple/").status == 404
+
+
+def test_a_folder_in_place_of_a_wheel_is_not_served(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path)
+    mirror.file_path(bundled(LOCAL)).mkdir(parents=True)
+    assert _get(mirror, WHEEL).status == 404
+
+
+def test_a_new_mirror_has_no_pages(tmp_path: Path) -> None:
+    assert _get(Mirror.create(tmp_path), "/simple/").status == 404
+
+
+def test_a_loop_of_links_is_not_followed_for_ever(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path)
+    mirror.simple.symlink_to("simple")
+    assert _get(mirror, "/simple/").status == 404
+
+
+def test_a_wheel_that_must_not_be_read_is_not_there(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbid(_path: Path, _mode: int) -> bool:
+        return False
+
+    # As root, which tests may be, no mode of the file would have this effect.
+    monkeypatch.setattr(os, "access", forbid)
+    assert _get(mirror, WHEEL).status == 404

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import tomllib
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+from packaging.pylock import Pylock
+from packaging.utils import NormalizedName, canonicalize_name
+
+from bundler.errors import NetworkError, NoSolutionError, RefusedError
+from bundler.events import Event, Finished, Noticed, Started, ignore
+from bundler.model.page import ProjectPage
+from bundler.model.plan import Plan
+from bundler.model.profile import IndexTable, Profile, ProfileTable, TargetsTable
+from bundler.resolve.plan import make_plan
+from bundler.wheel.metadata import WheelError
+from tests.fakes.planning import MemoryIndex, versions_in
+
+LINUX, WINDOWS = "x86_64-manylinux_2_28", "x86_64-pc-windows-msvc"
+
+
+def profile(
+    *requirements: str,
+    constraints: tuple[str, ...] = (),
+    python: tuple[str, ...] = ("3.12",),
+    platforms: tuple[str, ...] = (LINUX,),
+) -> Profile:
+    return Profile(
+        profile=ProfileTable(
+            name="test", requirements=list(requirements), constraints=list(constraints)
+        ),
+        index=[IndexTable()],
+        targets=TargetsTable(python=list(python), platforms=list(platforms)),
+    )
+
+
+def plan(index: MemoryIndex, *requirements: str, **options: tuple[str, ...]) -> Plan:
+    return make_plan(profile(*requirements, **options), index, tool="test 1", observe=ignore)
+
+
+def resolved(index: MemoryIndex, *requirements: str, **options: tuple[str, ...]) -> dict[str, str]:
+    files = plan(index, *requirements, **options).files
+    return versions_in([file.remote.filename for file in files])
+
+
+@pytest.fixture
+def index() -> MemoryIndex:
+    return MemoryIndex()
+
+
+def test_dependencies_are_followed(index: MemoryIndex) -> None:
+    index.add("a", "1", "b>=2", "C_d")
+    index.add("b", "1")
+    index.add("b", "2")
+    index.add("c_d", "1")
+    assert resolved(index, "a") == {"a": "1", "b": "2", "c-d": "1"}
+
+
+def test_backtracks_to_an_older_version_that_fits(index: MemoryIndex) -> None:
+    index.add("a", "2", "b<2")
+    index.add("a", "1", "b")
+    index.add("b", "2")
+    assert resolved(index, "a", "b>=2") == {"a": "1", "b": "2"}
+
+
+def test_constraints_bound_but_add_nothing(index: MemoryIndex) -> None:
+    index.add("a", "1", "b")
+    index.add("b", "1")
+    index.add("b", "2")
+    index.add("c", "1")
+    constraints = ("b<2", "c<9", "a>5; sys_platform == 'win32'")
+    assert resolved(index, "a", constraints=constraints) == {"a": "1", "b": "1"}
+
+
+def test_each_target_gets_its_own_versions_and_shared_files_stand_once(index: MemoryIndex) -> None:
+    index.add("a", "2", tags="cp312-cp312-manylinux_2_17_x86_64")
+    index.add("a", "1", tags="cp311-cp311-manylinux_2_17_x86_64")
+    index.add("b", "1", "a")
+    found = plan(index, "b", python=("3.11", "3.12"))
+    assert [(f.remote.filename, f.targets, f.required_by) for f in found.files] == [
+        ("a-1-cp311-cp311-manylinux_2_17_x86_64.whl", (f"cp311-{LINUX}",), ("b",)),
+        ("a-2-cp312-cp312-manylinux_2_17_x86_64.whl", (f"cp312-{LINUX}",), ("b",)),
+        ("b-1-py3-none-any.whl", (f"cp311-{LINUX}", f"cp312-{LINUX}"), ("profile",)),
+    ]
+    assert index.asked["a"] <= 4
+
+
+def test_markers_are_those_of_the_target(index: MemoryIndex) -> None:
+    index.add("a", "1", "w; sys_platform == 'win32'", "u; platform_machine == 'x86_64'")
+    index.add("w", "1")
+    index.add("u", "1")
+    only_windows = "a; os_name == 'nt'"
+    found = plan(index, only_windows, "u", platforms=(LINUX, WINDOWS))
+    assert {str(file.project): file.targets for file in found.files} == {
+        "a": (f"cp312-{WINDOWS}",),
+        "u": (f"cp312-{LINUX}", f"cp312-{WINDOWS}"),
+        "w": (f"cp312-{WINDOWS}",),
+    }
+
+
+def test_extras_recursive_and_in_any_spelling(index: MemoryIndex) -> None:
+    index.add(
+        "a",
+        "1",
+        "b; extra == 'Small_one'",
+        "c; extra == 'other'",
+        "a[small-one,other]; extra == 'all'",
+        extras=("small-one", "other", "all"),
+    )
+    index.add("b", "1")
+    index.add("c", "1")
+    assert resolved(index, "a") == {"a": "1"}
+    assert resolved(index, "A[small_One]") == {"a": "1", "b": "1"}
+    assert resolved(index, "a[all]") == {"a": "1", "b": "1", "c": "1"}
+
+
+def test_an_extra_and_its_project_meet_in_one_version(index: MemoryIndex) -> None:
+    index.add("a", "2", "b; extra == 'x'", extras=("x",))
+    index.add("a", "1", "b; extra == 'x'", extras=("x",))
+    index.add("b", "1", "a<2")
+    assert resolved(index, "a[x]") == {"a": "1", "b": "1"}
+
+
+def test_an_unknown_extra_is_noticed(index: MemoryIndex) -> None:
+    index.add("a", "1")
+    events: list[Event] = []
+    make_plan(profile("a[nope]"), index, tool="test 1", observe=events.append)
+    assert Noticed("a 1 has no extra 'nope'") in events
+    assert Started("resolve", 1, "targets") in events
+    assert Finished("resolve", "1 wheels for 1 targets") in events
+
+
+def test_requires_python_in_metadata_counts_when_the_page_is_silent(index: MemoryIndex) -> None:
+    index.add("a", "2", requires_python=">=3.13")
+    index.add("a", "1", requires_python=">=3.9")
+    assert resolved(index, "a") == {"a": "1"}
+    assert resolved(index, "a", python=("3.13",)) == {"a": "2"}
+    with pytest.raises(NoSolutionError, match=r"Python >=3.13 \(required by a 2\)"):
+        plan(index, "a>=2")
+
+
+def test_unknown_project(index: MemoryIndex) -> None:
+    index.add("a", "1", "gone>=1")
+    with pytest.raises(NoSolutionError) as caught:
+        plan(index, "a", platforms=(LINUX, WINDOWS))
+    assert str(caught.value) == (
+        f"no solution for cp312-{LINUX}, cp312-{WINDOWS}:\n"
+        "  gone>=1 (required by a 1)\n"
+        "    the index 'memory' has no project gone"
+    )
+    assert caught.value.exit_code == 3
+    assert caught.value.hint is not None
+
+
+def test_conflict_names_both_sides(index: MemoryIndex) -> None:
+    index.add("a", "1", "c<2")
+    index.add("b", "1", "c>=2")
+    for version in range(1, 9):
+        index.add("c", str(version))
+    with pytest.raises(NoSolutionError) as caught:
+        plan(index, "a", "b")
+    message = str(caught.value)
+    assert "c<2 (required by a 1)" in message
+    assert "c>=2 (required by b 1)" in message
+    assert "there are wheels for this target of 8, 7, 6, 5, 4 and 3 older" in message
+
+
+def test_no_wheel_for_one_target_fails_the_whole(index: MemoryIndex) -> None:
+    index.add("a", "2", tags="cp312-cp312-manylinux_2_17_x86_64")
+    index.add("a", "1", tags="cp312-cp312-win_amd64")
+    with pytest.raises(NoSolutionError) as caught:
+        plan(index, "a>=2", platforms=(LINUX, WINDOWS))
+    assert str(caught.value) == (
+        f"no solution for cp312-{WINDOWS}:\n"
+        "  a>=2 (required by the profile)\n"
+        "    2 would fit, but without a wheel for this target; there are wheels of 1"
+    )
+
+
+def test_constraint_is_named_in_a_conflict(index: MemoryIndex) -> None:
+    index.add("a", "1")
+    with pytest.raises(NoSolutionError, match=r"a>1 \(constraint of the profile\)"):
+        plan(index, "a", constraints=("a>1",))
+
+
+def test_project_with_sdists_only(index: MemoryIndex) -> None:
+    index.list_file("a-1.tar.gz", b"")
+    with pytest.raises(NoSolutionError, match="the index 'memory' lists no wheel of a"):
+        plan(index, "a")
+
+
+def test_a_wheel_whose_metadata_lies_is_refused(index: MemoryIndex) -> None:
+    index.add("b", "1")
+    index.list_file("a-1-py3-none-any.whl", index.contents["b-1-py3-none-any.whl"])
+    with pytest.raises(WheelError, match=r"a-1-py3-none-any\.whl: carries the metadata folder"):
+        plan(index, "a")
+
+
+def test_unreadable_dependency_is_refused(index: MemoryIndex) -> None:
+    index.add("a", "1", "b >>1")
+    with pytest.raises(RefusedError, match=r"a-1-py3-none-any\.whl: its METADATA cannot be read"):
+        plan(index, "a")
+
+
+def test_network_error_ends_the_plan() -> None:
+    class Broken(MemoryIndex):
+        def page(self, project: NormalizedName) -> Future[ProjectPage]:
+            raise NetworkError(f"no answer for {project}")
+
+    with pytest.raises(NetworkError, match="no answer for a"):
+        plan(Broken(), "a")
+
+
+def test_upload_time_that_is_none_stays_out_of_the_lock(index: MemoryIndex) -> None:
+    index.add("a", "1")
+    name = canonicalize_name("a")
+    index.files[name] = [replace(index.files[name][0], upload_time="last week")]
+    (lock,) = plan(index, "a").locks.values()
+    assert b"upload-time" not in lock
+
+
+def test_status_is_carried(index: MemoryIndex) -> None:
+    index.add("a", "1")
+    index.statuses[canonicalize_name("a")] = ("archived", "done")
+    assert plan(index, "a").statuses == {"a": ("archived", "done")}
+
+
+def test_lock_selects_exactly_the_planned_files_for_its_target(index: MemoryIndex) -> None:
+    index.add("a", "1", "b", tags="cp312-cp312-manylinux_2_17_x86_64", listed_python=">=3.9")
+    index.add("a", "1", "b", tags="cp312-cp312-win_amd64", listed_python="nonsense")
+    index.add("b", "1")
+    request = profile("a", platforms=(LINUX, WINDOWS))
+    found = make_plan(request, index, tool="test 1", observe=ignore)
+    assert set(found.locks) == {f"pylock.cp312-{LINUX}.toml", f"pylock.cp312-{WINDOWS}.toml"}
+    for target in found.targets:
+        lock = Pylock.from_dict(tomllib.loads(found.locks[f"pylock.{target.name}.toml"].decode()))
+        selected = lock.select(environment=target.environment, tags=list(target.tags))  # type: ignore[arg-type]
+        names = sorted(wheel.filename for _, wheel in selected)  # type: ignore[union-attr]
+        planned = [f.remote.filename for f in found.files if target.name in f.targets]
+        assert names == sorted(planned)
+
+
+def test_plan_is_deterministic(index: MemoryIndex) -> None:
+    for number in range(8):
+        index.add(f"p{number}", "1", *(f"p{n}" for n in range(number)))
+    platforms = (LINUX, WINDOWS, "aarch64-apple-darwin")
+    assert plan(index, "p7", platforms=platforms) == plan(index, "p7", platforms=platforms)

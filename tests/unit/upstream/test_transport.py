@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import gzip
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bundler import __version__
+from bundler.errors import NetworkError, NotFoundError
+from bundler.upstream.retry import Retry, TransientError
+from bundler.upstream.transport import CHUNK, AnswerError, Transport
+from bundler.upstream.urls import Credentials
+from tests.fakes.index import FakeIndex, Fault
+from tests.fakes.tls import FakeTls, serve_tls
+
+PATH = "/files/demo.bin"
+
+
+@pytest.fixture
+def index() -> Iterator[FakeIndex]:
+    with FakeIndex() as index:
+        index.add("demo.bin", bytes(range(256)) * 4)
+        yield index
+
+
+def url_of(index: FakeIndex) -> str:
+    return index.origin + PATH
+
+
+def test_get_tells_what_came(index: FakeIndex, transport: Transport) -> None:
+    answer = transport.get(url_of(index), limit=2000, accept="application/x-demo")
+    assert (answer.status, answer.start, answer.total) == (200, 0, 1024)
+    assert answer.body == bytes(range(256)) * 4
+    assert answer.url == url_of(index)
+    assert answer.content_type == "application/octet-stream"
+    headers = index.requests[0].headers
+    assert headers["accept"] == "application/x-demo"
+    assert headers["user-agent"] == f"bundler/{__version__}"
+
+
+def test_a_range_is_a_part(index: FakeIndex, transport: Transport) -> None:
+    answer = transport.get(url_of(index), byte_range="-24", limit=24)
+    assert (answer.status, answer.start, answer.total) == (206, 1000, 1024)
+    assert answer.body == (bytes(range(256)) * 4)[1000:]
+    assert index.requests[0].headers["accept-encoding"] == "identity"
+
+
+def test_an_ignored_range_leaves_the_body_unread(index: FakeIndex, transport: Transport) -> None:
+    index.ranges = False
+    answer = transport.get(url_of(index), byte_range="-24", limit=24)
+    assert (answer.status, answer.total, answer.body) == (200, 1024, b"")
+
+
+def test_an_impossible_range_tells_the_size(index: FakeIndex, transport: Transport) -> None:
+    answer = transport.get(url_of(index), byte_range="5000-", limit=24)
+    assert (answer.status, answer.total, answer.body) == (416, 1024, b"")
+
+
+@pytest.mark.parametrize(
+    ("value", "total"), [("bytes 0-9/*", None), ("bytes 0-9/1024", 1024)], ids=["unknown", "known"]
+)
+def test_the_total_may_be_unknown(
+    index: FakeIndex, transport: Transport, value: str, total: int | None
+) -> None:
+    index.misbehave(PATH, Fault(headers={"Content-Range": value}))
+    assert transport.get(url_of(index), byte_range="0-9", limit=10).total == total
+
+
+@pytest.mark.parametrize("value", ["", "nonsense", "bytes */1024"])
+def test_a_part_of_nothing_is_refused(index: FakeIndex, transport: Transport, value: str) -> None:
+    index.misbehave(PATH, Fault(headers={"Content-Range": value}))
+    with pytest.raises(NetworkError, match="206 without a usable Content-Range"):
+        transport.get(url_of(index), byte_range="0-9", limit=10)
+
+
+def test_416_without_a_size(index: FakeIndex, transport: Transport) -> None:
+    index.misbehave(PATH, Fault(status=416, headers={"Content-Range": ""}))
+    assert transport.get(url_of(index), byte_range="0-9", limit=10).total is None
+
+
+def test_a_stream_comes_in_large_chunks(index: FakeIndex, transport: Transport) -> None:
+    content = bytes(CHUNK * 2 + 5)
+    index.add("large.bin", content)
+    with transport.stream(index.origin + "/files/large.bin") as stream:
+        assert (stream.status, stream.start, stream.total) == (200, 0, len(content))
+        assert [len(chunk) for chunk in stream] == [CHUNK, CHUNK, 5]
+    with transport.stream(index.origin + "/files/large.bin", offset=CHUNK * 2) as stream:
+        assert (stream.status, stream.start, stream.total) == (206, CHUNK * 2, len(content))
+        assert b"".join(stream) == bytes(5)
+
+
+def test_a_cut_within_a_stream_is_our_error(index: FakeIndex, transport: Transport) -> None:
+    index.misbehave(PATH, Fault(cut=100))
+    with transport.stream(url_of(index)) as stream:
+        chunks = iter(stream)
+        with pytest.raises(TransientError, match=r"demo.bin: peer closed connection"):
+            list(chunks)
+
+
+def test_404_is_an_error_of_its_own_and_not_repeated(
+    index: FakeIndex, transport: Transport, pauses: list[float]
+) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        transport.get(index.origin + "/files/none?token=secret", limit=10)
+    assert caught.value.message == f"{index.origin}/files/none: 404 Not Found"
+    assert pauses == []
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(401, "~/.netrc"), (403, "no right"), (407, "HTTPS_PROXY"), (410, None)]
+)
+def test_a_refusal_says_what_to_do(
+    index: FakeIndex, transport: Transport, status: int, hint: str | None
+) -> None:
+    index.misbehave(PATH, Fault(status=status))
+    with pytest.raises(AnswerError, match=f"demo.bin: {status} ") as caught:
+        transport.get(url_of(index), limit=2000)
+    assert caught.value.status == status
+    assert (hint is None and caught.value.hint is None) or str(hint) in str(caught.value.hint)
+
+
+def test_transient_answers_are_repeated(
+    index: FakeIndex, transport: Transport, pauses: list[float]
+) -> None:
+    index.misbehave(PATH, Fault(status=500))
+    index.misbehave(PATH, Fault(status=503))
+    assert transport.get(url_of(index), limit=2000).status == 200
+    assert len(pauses) == 2
+    assert 0.25 <= pauses[0] <= 0.75
+    assert 0.5 <= pauses[1] <= 1.5
+
+
+def test_attempts_are_bounded(index: FakeIndex, transport: Transport, pauses: list[float]) -> None:
+    index.misbehave(PATH, Fault(status=502), times=5)
+    with pytest.raises(TransientError, match=r"demo.bin: 502 Bad Gateway"):
+        transport.get(url_of(index), limit=2000)
+    assert len(index.requests) == 3
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high"),
+    [("7", 7, 7), ("0", 0.5, 0.5), ("99999", 60, 60), ("Sat, 01 Jan 2028 00:00:00 GMT", 0.2, 0.8)],
+)
+def test_retry_after_is_honoured_within_bounds(
+    index: FakeIndex,
+    transport: Transport,
+    pauses: list[float],
+    value: str,
+    low: float,
+    high: float,
+) -> None:
+    index.misbehave(PATH, Fault(status=429, headers={"Retry-After": value}))
+    transport.get(url_of(index), limit=2000)
+    assert low <= pauses[0] <= high
+
+
+def test_a_cut_body_is_asked_for_again(
+    index: FakeIndex, transport: Transport, pauses: list[float]
+) -> None:
+    index.misbehave(PATH, Fault(cut=100))
+    assert len(transport.get(url_of(index), limit=2000).body) == 1024
+    assert len(pauses) == 1
+
+
+def test_nothing_is_repeated_once_stopped(index: FakeIndex, transport: Transport) -> None:
+    stop = threading.Event()
+    stop.set()
+    index.misbehave(PATH, Fault(status=503))
+    with pytest.raises(TransientError, match="503"):
+        transport.get(url_of(index), limit=2000, stop=stop)
+    assert len(index.requests) == 1
+
+
+def test_a_stop_ends_the_pause(index: FakeIndex) -> None:
+    stop = threading.Event()
+    threading.Timer(0.05, stop.set).start()
+    index.misbehave(PATH, Fault(status=503, headers={"Retry-After": "30"}))
+    with Transport() as transport, pytest.raises(TransientError, match="503"):
+        transport.get(url_of(index), limit=2000, stop=stop)
+    assert len(index.requests) == 1
+
+
+def test_a_server_that_is_away(transport: Transport, pauses: list[float]) -> None:
+    with FakeIndex() as index:
+        url = index.url.replace("http://", "http://me:secret@")
+    with pytest.raises(TransientError, match="Connection refused") as caught:
+        transport.get(url + "?token=secret", limit=10)
+    assert "secret" not in str(caught.value)
+    assert "HTTPS_PROXY" in str(caught.value.hint)
+    assert len(pauses) == 2
+
+
+def test_a_server_that_says_nothing(index: FakeIndex, retry: Retry) -> None:
+    stall = threading.Event()
+    index.misbehave(PATH, Fault(stall=stall), times=3)
+    with (
+        Transport(retry=retry, timeout=0.05) as transport,
+        pytest.raises(TransientError, match=r"demo.bin: no answer in time"),
+    ):
+        transport.get(url_of(index), limit=2000)
+    stall.set()
+
+
+def test_a_body_over_the_limit_is_refused_by_its_announcement(
+    index: FakeIndex, transport: Transport
+) -> None:
+    index.misbehave(PATH, Fault(headers={"Content-Length": "999999999"}))
+    with pytest.raises(NetworkError, match="has 999999999 bytes, more than 2000"):
+        transport.get(url_of(index), limit=2000)
+
+
+def test_reading_an_endless_body_ends(index: FakeIndex, transport: Transport) -> None:
+    index.misbehave(PATH, Fault(endless=True))
+    with pytest.raises(NetworkError, match=r"has \d+ bytes or more, over 2000"):
+        transport.get(url_of(index), limit=2000)
+
+
+def gzipped(content: bytes) -> Fault:
+    return Fault(body=content, headers={"Content-Encoding": "gzip"})
+
+
+def test_gzip_is_taken(index: FakeIndex, transport: Transport) -> None:
+    index.misbehave(PATH, gzipped(gzip.compress(b"hello" * 100)))
+    answer = transport.get(url_of(index), limit=500)
+    assert answer.body == b"hello" * 100
+    assert answer.total is None
+
+
+def test_a_gzip_bomb_is_not_inflated(index: FakeIndex, transport: Transport) -> None:
+    index.misbehave(PATH, gzipped(gzip.compress(bytes(50_000_000))))
+    with pytest.raises(NetworkError, match="has 100001 bytes or more, over 100000"):
+        transport.get(url_of(index), limit=100_000)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"not gzip at all", "damaged gzip data"),
+        (gzip.compress(b"hello")[:-4], "ends too early or too late"),
+        (gzip.compress(b"hello") * 2, "ends too early or too late"),
+    ],
+)
+def test_damaged_gzip(index: FakeIndex, transport: Transport, body: bytes, message: str) -> None:
+    index.misbehave(PATH, gzipped(body), times=3)
+    with pytest.raises(TransientError, match=message):
+        transport.get(url_of(index), limit=500)
+
+
+def test_an_encoding_that_nobody_asked_for(index: FakeIndex, transport: Transport) -> None:
+    index.misbehave(PATH, Fault(headers={"Content-Encoding": "zstd"}))
+    with pytest.raises(NetworkError, match="encoded as 'zstd', unasked"):
+        transport.get(url_of(index), limit=5000)
+
+
+def test_credentials_go_to_their_origin_only(
+    index: FakeIndex, other: FakeIndex, retry: Retry
+) -> None:
+    other.add("demo.bin", b"elsewhere")
+    index.credentials = ("me", "pass:word")
+    index.misbehave(PATH, Fault(redirect=url_of(other)))
+    with Transport(retry=retry, credentials={index.url: Credentials("me", "pass:word")}) as found:
+        assert found.get(url_of(index), limit=2000).body == b"elsewhere"
+        assert found.get(url_of(index), limit=2000).status == 200
+        assert found.get(url_of(other), limit=2000).status == 200
+    assert all("authorization" in request.headers for request in index.requests)
+    assert not any("authorization" in request.headers for request in other.requests)
+
+
+def test_credentials_from_netrc(
+    index: FakeIndex, retry: Retry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    index.credentials = ("me", "secret")
+    with Transport(retry=retry) as transport:
+        assert transport.get(url_of(index), limit=2000).status == 200
+
+
+def test_a_netrc_that_cannot_be_read_is_named_when_it_matters(
+    index: FakeIndex, retry: Retry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("nonsense here\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with Transport(retry=retry) as transport:
+        assert transport.get(url_of(index), limit=2000).status == 200
+        index.credentials = ("me", "secret")
+        with pytest.raises(AnswerError, match="401") as caught:
+            transport.get(url_of(index), limit=2000)
+    assert "no credentials were read from the netrc file" in str(caught.value.hint)
+
+
+def test_redirects_are_followed_but_not_for_ever(index: FakeIndex, transport: Transport) -> None:
+    index.misbehave(PATH, Fault(redirect=url_of(index) + "?x=secret"), times=1)
+    assert transport.get(url_of(index), limit=2000).url == url_of(index) + "?x=secret"
+    index.misbehave("/loop", Fault(redirect="/loop"), times=99)
+    with pytest.raises(NetworkError, match="redirects"):
+        transport.get(index.origin + "/loop", limit=10)
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/x", "http://example.org/\n", "no address"])
+def test_an_address_that_is_none(transport: Transport, url: str) -> None:
+    with pytest.raises(NetworkError):
+        transport.get(url, limit=10)
+
+
+def test_a_proxy_that_refuses(
+    index: FakeIndex, retry: Retry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", index.origin)
+    with (
+        Transport(retry=retry) as transport,
+        pytest.raises(NetworkError, match=r"example.org/x: the proxy refused: 501") as caught,
+    ):
+        transport.get("https://example.org/x", limit=10)
+    assert caught.value.hint == "check HTTPS_PROXY and NO_PROXY"
+
+
+def test_a_proxy_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://me:secret@example.org")
+    with pytest.raises(NetworkError, match="the proxy that is set cannot be used") as caught:
+        Transport()
+    assert "secret" not in str(caught.value)
+
+
+def test_authorities_that_are_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(NetworkError, match="no certificate authorities") as caught:
+        Transport()
+    assert "SSL_CERT_FILE" in str(caught.value.hint)
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> FakeTls:
+    return serve_tls(tmp_path)
+
+
+def test_a_certificate_of_nobody(tls: FakeTls, retry: Retry, pauses: list[float]) -> None:
+    with FakeIndex(tls=tls.context) as index, Transport(retry=retry) as transport:
+        with pytest.raises(NetworkError, match="CERTIFICATE_VERIFY_FAILED") as caught:
+            transport.get(index.url, limit=100)
+        assert "SSL_CERT_FILE" in str(caught.value.hint)
+    assert pauses == []
+
+
+def test_a_certificate_of_ssl_cert_file(
+    tls: FakeTls, retry: Retry, monkeypatch: pytest.MonkeyPatch, index: FakeIndex
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls.authority))
+    assert isinstance(tls.context, ssl.SSLContext)
+    with FakeIndex(tls=tls.context) as secure, Transport(retry=retry) as transport:
+        assert transport.get(secure.url, limit=1000).status == 200
+        secure.misbehave("/simple/", Fault(redirect=url_of(index)))
+        with pytest.raises(NetworkError, match="redirected from https to http"):
+            transport.get(secure.url, limit=5000)
+    assert index.requests == []
