@@ -22,7 +22,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """`amount` more of the phase's unit is done."""
+    """`amount` more of the phase's unit is done; negative where work must be done again."""
 
     phase: str
     amount: int

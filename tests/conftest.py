@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+# Machines are noisy: how long an example takes says nothing about the code.
+settings.register_profile("bundler", deadline=None)
+settings.load_profile("bundler")
 
 STRICT = "BUNDLER_TESTS_STRICT"
 """When this is set, as CI does, a skipped test fails the run."""

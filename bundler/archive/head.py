@@ -102,17 +102,21 @@ def read_head(stream: BinaryIO) -> Head:
     if not payload.startswith(_FORMAT_NAME.encode() + b"\0"):
         raise _not_a_volume(source, "it begins with a zstd frame of another program")
     try:
-        entries = _parse(payload)
+        entries = _parse(payload, source.name)
     except ValueError as error:
         raise _damaged(source, str(error)) from error
     return Head(entries, source.position)
 
 
-def _parse(payload: bytes) -> dict[str, bytes]:
+def _parse(payload: bytes, file: str) -> dict[str, bytes]:
     found = _tar_entries(payload)
-    _, content = next(found)
-    if content != _FORMAT:
-        raise ValueError(f"its format is {content!r:.20}; this version of bundle reads 1 only")
+    _, version = next(found)
+    if version != _FORMAT:
+        raise DamagedError(
+            f"{file} is a volume of format {version!r:.20}; this version of bundle reads"
+            f" {_FORMAT!r} only",
+            hint="use the version of bundle that wrote it, or a newer one",
+        )
     entries: dict[str, bytes] = {}
     last = (-1, "")
     for name, content in found:
@@ -134,10 +138,10 @@ def _tar_entries(payload: bytes) -> Iterator[tuple[str, bytes]]:
         position = end + ustar.padding(size)
         if position > len(payload):
             raise ValueError(f"{name} does not end within it")
-        if any(payload[end:position]):
+        if payload[end:position].strip(b"\0"):
             raise ValueError(f"bytes other than zero behind {name}")
         yield name, payload[start:end]
-    if any(payload[position:]):
+    if payload[position:].strip(b"\0"):
         raise ValueError("bytes other than zero behind the last entry")
 
 

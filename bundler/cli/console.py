@@ -72,6 +72,7 @@ class Console:
 
     def __init__(self, *, as_json: bool, quiet: bool, stderr: RichConsole) -> None:
         self._as_json = as_json
+        self._quiet = quiet
         self._stderr = stderr
         self._bars: Progress | None = None
         if quiet:
@@ -100,8 +101,9 @@ class Console:
         sys.stdout.flush()
 
     def say(self, line: str) -> None:
-        """A line for people that belongs to no phase, on stderr."""
-        self.observe(Noticed(line))
+        """A line for people that belongs to no phase, on stderr; nothing with --quiet."""
+        if not self._quiet:
+            self._stderr.print(Text(printable(line)))
 
     def fail(self, message: str, hint: str | None, code: str, exit_code: int) -> None:
         """Say what went wrong: on stderr for people, with --json also on stdout for programs."""

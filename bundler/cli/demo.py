@@ -22,6 +22,8 @@ from bundler.cli.results import Said
 from bundler.errors import BundlerError
 from bundler.model.profile import Profile, parse_profile
 
+_PIP_OPTIONS = ("--isolated", "--disable-pip-version-check")
+
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="Made for the demo; must not exist.")] = Path(
@@ -45,18 +47,18 @@ def demo(
         source = _profile()
         (folder / "quickstart.toml").write_bytes(source)
         run = _Runner(folder, out)
-        out.say("outside: on a host that reaches the index")
+        out.say("# outside: on a host that reaches the index")
         run("bundle", "keygen", "demo", "--home", "home")
         run("bundle", "trust", "init", "quickstart", "--key", "demo", "--home", "home")
         run("bundle", "trust", "export", "quickstart", "-o", "root.json", "--home", "home")
         run("bundle", "create", "quickstart.toml", "-o", "out", "--home", "home")
         volume = "out/quickstart-000001.v01.tar.zst"
-        out.say("the gap: root.json once, by a trusted way; then each bundle")
+        out.say("# the gap: root.json once, by a trusted way; then each bundle")
         run("bundle", "inspect", volume)
         run("bundle", "trust", "pin", "root.json", "--into", "mirror")
         run("bundle", "verify", volume, "--mirror", "mirror")
         run("bundle", "unpack", volume, "--into", "mirror")
-        out.say("inside: pip, with no index but the mirror")
+        out.say("# inside: pip, with no index but the mirror")
         ending = _install(run, parse_profile(source, "quickstart.toml"), folder)
         out.result(Said(ending, {"mirror": str(folder / "mirror")}))
 
@@ -99,9 +101,9 @@ def _install(run: _Runner, profile: Profile, folder: Path) -> str:
     run("python", "-m", "venv", "venv")
     index = (folder / "mirror" / "simple").absolute().as_uri() + "/"
     # No configuration file and no variable of this host may name another index.
-    pip = ("env", f"PIP_CONFIG_FILE={os.devnull}", "venv/bin/pip", "--isolated")
-    install = ("install", "--no-cache-dir", "--index-url", index, *profile.profile.requirements)
-    run(*_without_network(), *pip, *install)
+    pip = ("env", f"PIP_CONFIG_FILE={os.devnull}", "venv/bin/pip", *_PIP_OPTIONS)
+    install = ("install", "--quiet", "--no-cache-dir", "--index-url", index)
+    run(*_without_network(), *pip, *install, *profile.profile.requirements)
     run(*pip, "list")
     return f"installed from {folder / 'mirror'} into {folder / 'venv'}"
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bundler.create import Created
 from bundler.model.canonical import Json
-from bundler.receive import Received
 from bundler.report.text import human_size, printable
-from bundler.trust.gate import Admission
+
+if TYPE_CHECKING:  # each command loads one side only
+    from bundler.create import Created
+    from bundler.receive import Received
+    from bundler.trust.gate import Admission
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 

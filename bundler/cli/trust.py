@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,9 @@ from bundler.cli.home import find_home
 from bundler.cli.options import AsJson, HomeFolder, Into, Quiet, now
 from bundler.cli.results import TIME
 from bundler.model.canonical import Json
-from bundler.trust.metadata import RootFacts, read_root
+
+if TYPE_CHECKING:
+    from bundler.trust.metadata import RootFacts
 
 app = typer.Typer(help="Who may say what enters: roles and keys.", no_args_is_help=True)
 
@@ -72,6 +74,7 @@ def init(
     with console(as_json=as_json, quiet=quiet) as out:
         from bundler.trust.authority import Authority, KeyHolder
         from bundler.trust.keys import load_signer
+        from bundler.trust.metadata import read_root
 
         folders = find_home(home)
         officers = [KeyHolder(key, load_signer(key, folders.keys)) for key in keys]
@@ -100,6 +103,7 @@ def export(
     with console(as_json=as_json, quiet=quiet) as out:
         from bundler.archive.store import atomic_write
         from bundler.trust.authority import Authority
+        from bundler.trust.metadata import read_root
 
         root = Authority.open(find_home(home).streams / stream).root_bytes()
         atomic_write(output, root)
@@ -122,6 +126,7 @@ def pin(
     with console(as_json=as_json, quiet=quiet) as out:
         from bundler.mirror.layout import Mirror
         from bundler.trust.gate import pin as pin_root
+        from bundler.trust.metadata import read_root
 
         data = root.read_bytes()
         facts = read_root(str(root), data)

@@ -65,6 +65,7 @@ class Downloader:
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="download")
         self._futures: dict[Sha256, Future[None]] = {}
+        self._count = 0
         self._open = 0
         self._cached = 0
         self._bytes = 0
@@ -85,7 +86,7 @@ class Downloader:
         groups: dict[Blob, list[PlannedFile]] = {}
         for file in files:
             groups.setdefault(file.blob, []).append(file)
-        self._open = len(groups)
+        self._count = self._open = len(groups)
         self._bytes = sum(blob.size for blob in groups)
         self._tell(Started(PHASE, self._bytes))
         if not groups:
@@ -178,6 +179,5 @@ class Downloader:
             self._observer(event)
 
     def _summary(self) -> str:
-        count = len(self._futures)
-        wheels = "1 wheel" if count == 1 else f"{count} wheels"
+        wheels = "1 wheel" if self._count == 1 else f"{self._count} wheels"
         return f"{wheels}, {self._bytes / _MB:.1f} MB, {self._cached} from the cache"

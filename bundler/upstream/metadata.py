@@ -63,11 +63,11 @@ def read_remote_facts(
         reader = _open_ranges(source)
         data = read_metadata(cast("BinaryIO", reader), file.filename)
     except _NoRangesError as error:
-        data = None if error.total is None else _sibling(source)
-        if data is None or error.total is None:
+        total = error.total if file.size is None else None
+        data = None if total is None else _sibling(source)
+        if data is None or total is None:
             return _from_whole(source, store)
-        _check_size(file, error.total)
-        return WheelFacts(data, Blob(file.sha256, error.total))
+        return WheelFacts(data, Blob(file.sha256, total))
     return WheelFacts(data, Blob(file.sha256, reader.total))
 
 
@@ -104,13 +104,6 @@ def _from_whole(source: _Source, store: BlobStore) -> WheelFacts:
         known = fetch_unplanned(source.transport, store, file, source.stop)
     with store.open(known) as wheel:
         return WheelFacts(read_metadata(wheel, file.filename), known)
-
-
-def _check_size(file: RemoteFile, total: int) -> None:
-    if file.size not in {None, total}:
-        raise DigestMismatchError(
-            f"{file.filename}: the page says {file.size} bytes, the server {total}"
-        )
 
 
 def _open_ranges(source: _Source) -> _RangeReader:

@@ -13,7 +13,6 @@ import os
 import re
 import ssl
 import threading
-import zlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import httpx
 
 from bundler import __version__
 from bundler.errors import NetworkError, NotFoundError
+from bundler.upstream.body import read_body
 from bundler.upstream.retry import Retry, TransientError
 from bundler.upstream.urls import Credentials, origin_of, shown, split_credentials
 
@@ -319,23 +319,10 @@ def _extent(response: httpx.Response) -> tuple[int, int | None]:
 
 
 def _body(response: httpx.Response, limit: int) -> bytes:
-    """The body, decompressed by at most `limit` bytes and one."""
-    place = shown(str(response.url))
-    announced = _length(response)
-    if announced is not None and announced > limit:
-        raise NetworkError(f"{place}: the answer has {announced} bytes, more than {limit}")
-    encoding = response.headers.get("Content-Encoding", "identity").lower()
-    if encoding not in {"identity", "gzip"}:
-        raise NetworkError(f"{place}: the answer is encoded as {encoding!r:.40}, unasked")
-    body = bytearray()
-    inflate = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
-    for chunk in response.iter_raw(CHUNK):
-        try:
-            body += inflate.decompress(chunk, limit + 1 - len(body)) if inflate else chunk
-        except zlib.error as error:
-            raise TransientError(f"{place}: damaged gzip data: {error}") from error
-        if len(body) > limit:
-            raise NetworkError(f"{place}: the answer has {len(body)} bytes or more, over {limit}")
-    if inflate is not None and (not inflate.eof or inflate.unused_data):
-        raise TransientError(f"{place}: the gzip data ends too early or too late")
-    return bytes(body)
+    return read_body(
+        response.iter_raw(CHUNK),
+        place=shown(str(response.url)),
+        limit=limit,
+        announced=_length(response),
+        encoding=response.headers.get("Content-Encoding", "identity").lower(),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import zipfile
 import zlib
 from email.parser import BytesHeaderParser
@@ -16,6 +17,19 @@ from bundler.model.artifact import Sha256, WheelName, parse_wheel_name
 
 MAX_METADATA = 16 * 1024 * 1024
 """Bytes; the largest METADATA seen on the public index is below 2 MB."""
+
+
+# What zipfile and its decompressors raise for odd bytes.
+_ODD_ZIP = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
 
 
 class WheelError(RefusedError):
@@ -37,8 +51,8 @@ def read_metadata(wheel: IO[bytes], filename: str) -> bytes:
             entry = archive.getinfo(_metadata_entry(archive, name, filename))
             if entry.file_size > MAX_METADATA:
                 raise WheelError(f"{filename}: its METADATA has {entry.file_size} bytes")
-            data = archive.read(entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            data = _read_entry(archive, entry)
+    except _ODD_ZIP as error:
         raise WheelError(f"{filename}: not a readable wheel: {error}") from error
     _check_identity(data, name, filename)
     return data
@@ -57,6 +71,15 @@ def check_wheel(wheel: IO[bytes], filename: str, metadata: Sha256) -> bytes:
             hint="the index serves metadata that disagrees with the wheel; tell its operator",
         )
     return data
+
+
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    try:
+        return archive.read(entry)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise zipfile.BadZipFile(str(error)) from error  # bz2's word for odd bytes
 
 
 def _metadata_entry(archive: zipfile.ZipFile, name: WheelName, filename: str) -> str:

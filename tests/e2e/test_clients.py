@@ -70,7 +70,9 @@ class Site:
         """Install over HTTP from the real server, or from the folder itself."""
         root = self.mirror.root
         command = client.install(self.venv, "{url}simple/" if served else f"{root.as_uri()}/simple")
-        around = [sys.executable, "-m", "tests.fakes.serving", root] if served else []
+        around: list[str | Path] = []
+        if served:
+            around = [sys.executable, "-m", "tests.fakes.serving", root]
         argv = [*around, *command, *arguments]
         return run_isolated(argv, clean_environment(self.home), self.home)
 

@@ -121,7 +121,6 @@ def test_what_is_no_volume_is_named(tmp_path: Path, data: bytes, what: str) -> N
 @pytest.mark.parametrize(
     ("payload", "what"),
     [
-        (entry("bundler-volume", b"2\n"), "its format is b'2\\n'; this version of bundle reads 1"),
         (b"bundler-volume\0", "not a plain tar header"),
         (FORMAT + b"x" * 512, "not a plain tar header"),
         (FORMAT + ustar.header("manifest.json", 9), "manifest.json does not end within it"),
@@ -143,6 +142,16 @@ def test_a_damaged_head_is_refused(payload: bytes, what: str) -> None:
         read(framed(payload))
     assert info.value.message.startswith("the head of the volume is damaged: ")
     assert what in info.value.message
+
+
+def test_another_format_is_not_called_damage() -> None:
+    later = entry("bundler-volume", b"2\n") + entry("something.new", b"")
+    with pytest.raises(DamagedError) as info:
+        read(framed(later))
+    assert info.value.message == (
+        "the volume is a volume of format b'2\\n'; this version of bundle reads b'1\\n' only"
+    )
+    assert info.value.hint == "use the version of bundle that wrote it, or a newer one"
 
 
 @pytest.mark.parametrize("length", [8, 9, 100, 600, 4095])

@@ -73,6 +73,21 @@ def test_the_first_failure_stops_the_others_and_is_raised_once() -> None:
     assert threading.active_count() == before
 
 
+def test_a_later_task_that_fails_stops_the_one_that_is_waited_for() -> None:
+    nobody = Event()
+
+    def waits(stop: Event) -> int:
+        assert stop.wait(5)
+        raise StoppedError
+
+    def fails(_stop: Event) -> int:
+        nobody.wait(0.05)
+        raise LookupError("the later one")
+
+    with pytest.raises(LookupError, match="the later one"):
+        list(in_order([waits, fails], 2))
+
+
 def test_after_a_failure_no_further_task_is_taken() -> None:
     failed = Event()
 
@@ -115,10 +130,10 @@ def test_a_failure_of_the_source_of_tasks_ends_the_threads() -> None:
 
 def test_a_queued_task_does_not_run_after_a_failure() -> None:
     ran: list[int] = []
-    go_on = Event()
+    nobody = Event()
 
     def fails(_stop: Event) -> int:
-        assert not go_on.wait(0.05)
+        nobody.wait(0.05)
         raise LookupError
 
     def late(_stop: Event) -> int:

@@ -16,7 +16,7 @@ from bundler.errors import BundlerError, DamagedError, IncompleteError, RefusedE
 from bundler.events import Advanced, Event, Finished, Started, ignore
 from bundler.mirror import publish as publish_module
 from bundler.mirror.filing import file_wheels
-from bundler.mirror.generations import live, numbers
+from bundler.mirror.generations import live, make_live, numbers
 from bundler.mirror.layout import Mirror, metadata_path
 from bundler.mirror.publish import Published, publish
 from bundler.model.manifest import VerifiedManifest
@@ -321,10 +321,9 @@ def test_a_failure_before_the_switch_leaves_the_live_pages(
 def test_a_failure_after_the_switch_keeps_what_is_live(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    switch = publish_module.make_live
 
     def fail(mirror: Mirror, number: int) -> None:
-        switch(mirror, number)
+        make_live(mirror, number)
         raise OSError(errno.EIO, "broken disk")
 
     manifest = deliver(mirror, [LEAF])

@@ -224,7 +224,7 @@ class _BrokenSigner(Signer):
 
 def test_a_signer_that_fails(tmp_path: Path) -> None:
     signer = _BrokenSigner(CryptoSigner.generate_ed25519().public_key)
-    with pytest.raises(TrustError, match="the root metadata cannot be signed: .*no token"):
+    with pytest.raises(TrustError, match=r"the root metadata cannot be signed: .*no token"):
         Authority.create(tmp_path / "web", "web", [KeyHolder("t", signer)], 1, the_time())
     assert not (tmp_path / "web").exists()
 

@@ -175,7 +175,7 @@ def test_another_size_than_the_pages_is_refused(reader: Reader) -> None:
 def test_another_size_without_ranges_is_refused(reader: Reader) -> None:
     reader.index.ranges = False
     file = reader.index.add(*SMALL, metadata=False)
-    with pytest.raises(DigestMismatchError, match=f"expected 99999 bytes, got {len(SMALL[1])}"):
+    with pytest.raises(DigestMismatchError, match=f"99999 bytes, the server has {len(SMALL[1])}"):
         reader.read(replace(file, size=99999))
 
 
@@ -217,7 +217,7 @@ def test_what_is_no_wheel(reader: Reader, content: bytes) -> None:
 
 def test_a_wheel_of_another_project(reader: Reader) -> None:
     file = reader.index.add("other-1.0-py3-none-any.whl", SMALL[1], metadata=False)
-    with pytest.raises(WheelError, match="carries the metadata folder 'demo-1.0"):
+    with pytest.raises(WheelError, match=r"carries the metadata folder 'demo-1.0"):
         reader.read(file)
 
 

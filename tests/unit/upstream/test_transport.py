@@ -355,6 +355,8 @@ def test_a_certificate_of_ssl_cert_file(
     assert isinstance(tls.context, ssl.SSLContext)
     with FakeIndex(tls=tls.context) as secure, Transport(retry=retry) as transport:
         assert transport.get(secure.url, limit=1000).status == 200
+        secure.misbehave("/simple/", Fault(redirect=secure.url + "?again"))
+        assert transport.get(secure.url, limit=1000).url == secure.url + "?again"
         secure.misbehave("/simple/", Fault(redirect=url_of(index)))
         with pytest.raises(NetworkError, match="redirected from https to http"):
             transport.get(secure.url, limit=5000)

@@ -105,7 +105,7 @@ def test_an_independent_reader_gets_the_same_values_from_json(project: ProjectDo
         assert found.upload_time == time
 
 
-@given(st.text(st.characters(categories=("Cc",)), min_size=1))
+@given(st.text(st.characters(categories=["Cc"]), min_size=1))
 def test_control_characters_do_not_reach_html(reason: str) -> None:
     html = project_html(
         ProjectDocument(

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from bundler.archive import ustar
+from bundler.archive.decompress import SegmentSink, decompress
+from bundler.archive.frame import compressor
+from bundler.archive.parallel import Spool, StoppedError, new_spool
+from bundler.archive.store import BlobStore
+from tests.fakes.volumes import Contents, noise, stored
+
+
+def spool_of(data: bytes, folder: Path) -> Spool:
+    engine = compressor(len(data))
+    spool = new_spool(folder)
+    spool.write(engine.compress(data) + engine.flush())
+    return spool
+
+
+def test_a_frame_comes_in_pieces_of_bounded_size(tmp_path: Path) -> None:
+    pieces: list[bytes] = []
+    data = bytes(5_000_000)
+    with spool_of(data, tmp_path) as spool:
+        decompress(spool, len(data), pieces.append, Event())
+    assert b"".join(pieces) == data
+    assert max(map(len, pieces)) <= 1 << 20
+
+
+def test_a_bomb_is_not_let_off(tmp_path: Path) -> None:
+    pieces: list[bytes] = []
+    with (
+        spool_of(bytes(50_000_000), tmp_path) as spool,
+        pytest.raises(ValueError, match="its zstd header does not say what the index says"),
+    ):
+        decompress(spool, 1000, pieces.append, Event())
+    assert pieces == []
+
+
+def test_decompression_stops_when_it_is_told_to(tmp_path: Path) -> None:
+    stop = Event()
+    pieces: list[bytes] = []
+
+    def feed(piece: bytes) -> None:
+        pieces.append(piece)
+        stop.set()
+
+    with spool_of(bytes(5_000_000), tmp_path) as spool, pytest.raises(StoppedError):
+        decompress(spool, 5_000_000, feed, stop)
+    assert len(pieces) == 1
+
+
+@pytest.mark.parametrize("step", [1, 511, 512, 513, 100_000])
+def test_a_sink_takes_the_stream_in_any_pieces(tmp_path: Path, step: int) -> None:
+    contents = Contents()
+    blobs = [contents.add(data) for data in (b"", b"one", noise(512), b"", noise(1500))]
+    stream = b"".join(
+        entry if isinstance(entry, bytes) else contents.by_blob[entry]
+        for entry in ustar.entries(blobs)
+    )
+    store = BlobStore(tmp_path)
+    sink = SegmentSink(blobs, store, store.has)
+    for start in range(0, len(stream), step):
+        sink.feed(stream[start : start + step])
+    assert sorted(stored(store).values()) == sorted(contents.by_blob.values())
+
+
+def test_a_closed_sink_leaves_no_file(tmp_path: Path) -> None:
+    contents = Contents()
+    blob = contents.add(noise(100))
+    store = BlobStore(tmp_path)
+    sink = SegmentSink([blob], store, store.has)
+    sink.feed(ustar.header(ustar.blob_name(blob), 100) + noise(50))
+    assert len(list(store.scratch.iterdir())) == 1
+    sink.close()
+    assert list(store.scratch.iterdir()) == []
