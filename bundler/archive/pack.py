@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
@@ -65,6 +66,7 @@ class VolumeWriter:
         self._part.unlink(missing_ok=True)
         self._file = self._part.open("xb")
         self._file.seek(self._reserved)
+        self._flusher = ThreadPoolExecutor(1, "flush")
         return self
 
     def __exit__(
@@ -73,6 +75,7 @@ class VolumeWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._flusher.shutdown(cancel_futures=True)
         # What can no longer be flushed, to a full disk, is about to be removed anyway.
         with suppress(OSError):
             self._file.close()
@@ -170,6 +173,8 @@ class VolumeWriter:
         while chunk := frame.spool.read(CHUNK):
             self._file.write(chunk)
         self._file.flush()
+        # The disk works while the next frames are compressed, so that sealing has little to wait for.
+        self._flusher.submit(os.fdatasync, self._file.fileno())
         leftovers.release(frame.spool)
         self._end += frame.size
         self._observe(Advanced("pack", frame.length))

@@ -32,8 +32,10 @@ class BlobStore:
     Safe to use from several threads and processes: every step is one rename.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, durable: bool = True) -> None:
+        """A store that is not `durable` may hold damaged blobs after a power cut, as a cache may."""
         self.root = root
+        self._durable = durable
 
     def path(self, sha256: Sha256) -> Path:
         """Where the blob is, or would be."""
@@ -110,8 +112,9 @@ class BlobStore:
 
     def adopt(self, blob: Blob, temp: Path) -> None:
         """Give the complete, already hashed file `temp` (from `scratch`) its name in the store."""
-        with temp.open("rb") as file:
-            os.fsync(file.fileno())
+        if self._durable:
+            with temp.open("rb") as file:
+                os.fsync(file.fileno())
         final = self.path(blob.sha256)
         final.parent.mkdir(parents=True, exist_ok=True)
         temp.replace(final)

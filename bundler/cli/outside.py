@@ -107,7 +107,7 @@ def _create(path: Path, out: Path, home: Home, observe: Observer) -> CreatedResu
         url = found.url
         if found.credentials:
             credentials = {url: found.credentials}
-    cache = BlobStore(home.cache)
+    cache = BlobStore(home.cache, durable=False)
     with (
         locked(home.streams / profile.stream / "lock", f"the stream {profile.stream}"),
         Transport(credentials=credentials) as transport,

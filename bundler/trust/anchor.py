@@ -74,7 +74,7 @@ def pin(root: bytes, folder: Path) -> Pinned:
     """
     facts = read_root("the root", root)
     state = folder / facts.stream
-    known = _read_files(state)
+    known = {name: data for name, data in _read_files(state).items() if root_version(name)}
     changed = root not in known.values()
     if changed:
         if known:

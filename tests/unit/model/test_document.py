@@ -89,9 +89,9 @@ def test_objects_of_an_array_have_numbers() -> None:
 
 
 def test_absent_and_unknown_keys_are_refused() -> None:
-    with pytest.raises(ValueError, match="^place: no key 'other'"):
+    with pytest.raises(ValueError, match=r"^place: no key 'other'"):
         reader(1).text("other")
-    with pytest.raises(ValueError, match="^place: unknown key 'key'"):
+    with pytest.raises(ValueError, match=r"^place: unknown key 'key'"):
         reader(1).finish()
 
 
@@ -110,3 +110,13 @@ def test_only_this_format_is_read() -> None:
         Reader.over(canonical({"format": 2}), "document")
     with pytest.raises(ValueError, match="document: not a JSON object"):
         Reader.over(b"[]", "document")
+
+
+def test_members_of_an_object_have_names() -> None:
+    document = reader({"x": {"a": "1"}, "y": {"a": 2}})
+    (first, one), (second, two) = document.members("key")
+    assert (first, second, one.text("a")) == ("x", "y", "1")
+    with pytest.raises(ValueError, match=r"^place\.key\.y\.a: not a string"):
+        two.text("a")
+    with pytest.raises(ValueError, match=r"^place\.key\.x: not an object"):
+        list(reader({"x": 1}).members("key"))

@@ -165,3 +165,15 @@ def test_an_interrupted_write_leaves_no_temporary_file(
     with pytest.raises(KeyboardInterrupt):
         pin(root, tmp_path / "trust")
     assert list((tmp_path / "trust/web").iterdir()) == []
+
+
+def test_pinning_over_a_state_that_lost_its_roots_forgets_nothing(tmp_path: Path) -> None:
+    stream = make_stream(tmp_path)
+    trust = tmp_path / "trust"
+    pin(stream.root, trust)
+    first = stream.head()
+    commit(admit(stream.head(), load_anchor(trust, "web")), trust)
+    (trust / "web/1.root.json").unlink()
+    assert pin(stream.root, trust).changed
+    with pytest.raises(TrustError, match="sequence 1 is older than 2"):
+        admit(first, load_anchor(trust, "web"))
