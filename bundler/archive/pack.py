@@ -21,7 +21,7 @@ from bundler.archive.compress import CompressedFrame, Compression, OpenBlob, fra
 from bundler.archive.head import HEAD_LIMIT, encode_head, head_size
 from bundler.archive.parallel import Leftovers, in_order
 from bundler.archive.source import CHUNK
-from bundler.archive.store import no_room_explained, sync_folder
+from bundler.disk import no_room_explained, sync_folder
 from bundler.errors import BundlerError
 from bundler.events import Advanced, Finished, Observer, Started, ignore
 from bundler.model.artifact import Blob, Sha256
@@ -173,7 +173,7 @@ class VolumeWriter:
         while chunk := frame.spool.read(CHUNK):
             self._file.write(chunk)
         self._file.flush()
-        # The disk works while the next frames are compressed, so that sealing has little to wait for.
+        # The disk writes while the next frames are compressed: sealing has little to wait for.
         self._flusher.submit(os.fdatasync, self._file.fileno())
         leftovers.release(frame.spool)
         self._end += frame.size

@@ -1,4 +1,4 @@
-"""Blobs on disk, each named by its sha256, and the few careful ways in which we write files.
+"""Blobs on disk, each named by its sha256.
 
 A blob appears under its name whole or not at all: it is written to a scratch file of the same
 filesystem, hashed by whoever writes it, and renamed. What is wrong with a file that is already
@@ -8,22 +8,18 @@ hashes the small documents that are parsed.
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import hashlib
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from bundler.errors import BundlerError, DamagedError, IncompleteError, RefusedError
+from bundler.disk import no_room_explained
+from bundler.errors import DamagedError, IncompleteError, RefusedError
 from bundler.model.artifact import Blob, Sha256
-
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class BlobStore:
@@ -33,7 +29,7 @@ class BlobStore:
     """
 
     def __init__(self, root: Path, *, durable: bool = True) -> None:
-        """A store that is not `durable` may hold damaged blobs after a power cut, as a cache may."""
+        """One that is not `durable` may hold damaged blobs after a power cut, as a cache may."""
         self.root = root
         self._durable = durable
 
@@ -118,75 +114,3 @@ class BlobStore:
         final = self.path(blob.sha256)
         final.parent.mkdir(parents=True, exist_ok=True)
         temp.replace(final)
-
-
-@contextmanager
-def no_room_explained(folder: Path, need: int) -> Iterator[None]:
-    """Explain a full disk: the error names the folder, the need in bytes and what is free.
-
-    Raises:
-        BundlerError: when the filesystem or the user's quota is full, or the file is larger than
-            the filesystem takes.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.EFBIG:
-            raise BundlerError(
-                f"{folder} takes no file that large: {need} bytes are needed",
-                hint="FAT takes less than 4 GiB a file: choose a smaller --volume-size, or exFAT",
-            ) from error
-        if error.errno not in _NO_ROOM:
-            raise
-        free = shutil.disk_usage(folder).free
-        raise BundlerError(
-            f"no room left in {folder}: {need} bytes are needed, {free} are free",
-            hint="make room or choose another folder, then run the command again",
-        ) from error
-
-
-@contextmanager
-def locked(path: Path, what: str) -> Iterator[None]:
-    """Hold an exclusive lock on `path` (created when missing), without waiting for it.
-
-    Raises:
-        BundlerError: if another process holds it; `what` says what that one is using.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BundlerError(
-                f"another bundle command is using {what}",
-                hint="wait until it has ended, then run this command again",
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def atomic_write(path: Path, data: bytes) -> None:
-    """Replace the file at `path` by `data`, whole or not at all, and safe on disk on return."""
-    temp = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with no_room_explained(path.parent, len(data)), temp.open("xb") as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            temp.replace(path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                temp.unlink()
-            raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` safe on disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -30,7 +30,8 @@ from bundler.archive.parallel import (
     new_spool,
 )
 from bundler.archive.source import Source
-from bundler.archive.store import BlobStore, no_room_explained
+from bundler.archive.store import BlobStore
+from bundler.disk import no_room_explained
 from bundler.errors import DamagedError
 from bundler.events import Advanced, Finished, Observer, Started, ignore
 from bundler.model.artifact import Blob

@@ -88,8 +88,9 @@ def create(
 
 def _create(path: Path, out: Path, home: Home, observe: Observer) -> CreatedResult:
     """Build the seams and run."""
-    from bundler.archive.store import BlobStore, locked
+    from bundler.archive.store import BlobStore
     from bundler.create import Outside, create
+    from bundler.disk import locked
     from bundler.trust.authority import Authority
     from bundler.trust.keys import load_signer
     from bundler.upstream.index import SimpleIndex

@@ -101,7 +101,7 @@ def export(
 ) -> None:
     """Write a stream's root to a file, for the disconnected network to pin."""
     with console(as_json=as_json, quiet=quiet) as out:
-        from bundler.archive.store import atomic_write
+        from bundler.disk import atomic_write
         from bundler.trust.authority import Authority
         from bundler.trust.metadata import read_root
 

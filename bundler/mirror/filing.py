@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from bundler.archive.store import atomic_write, sync_folder
+from bundler.disk import atomic_write, sync_folder
 from bundler.errors import IncompleteError
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.layout import Mirror, is_file_of, metadata_path

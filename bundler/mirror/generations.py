@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundler.archive.store import sync_folder
+from bundler.disk import sync_folder
 from bundler.errors import BundlerError, DamagedError
 from bundler.mirror.layout import Mirror
 from bundler.model.artifact import Blob

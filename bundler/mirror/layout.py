@@ -19,7 +19,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundler.archive.store import BlobStore, locked
+from bundler.archive.store import BlobStore
+from bundler.disk import locked
 from bundler.errors import BundlerError, RefusedError
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import BundledFile

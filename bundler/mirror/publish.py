@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundler.archive.store import no_room_explained, sync_folder
+from bundler.disk import no_room_explained, sync_folder
 from bundler.errors import BundlerError
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.filing import file_wheels, in_threads

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
+from bundler.disk import atomic_write, read_whole
 from bundler.errors import DamagedError, TrustError
 from bundler.model.manifest import parse_stream
-from bundler.trust.files import read_whole, write_whole
 from bundler.trust.metadata import (
     MANIFEST,
     ROLES,
@@ -79,7 +79,7 @@ def pin(root: bytes, folder: Path) -> Pinned:
     if changed:
         if known:
             raise _other_root(facts, known)
-        write_whole(state / f"{facts.version}.root.json", root)
+        atomic_write(state / f"{facts.version}.root.json", root)
     return Pinned(
         stream=facts.stream,
         fingerprint=facts.fingerprint,
@@ -133,7 +133,7 @@ def write_state(state: Path, files: Mapping[str, bytes]) -> None:
     for name in sorted(files, key=_writing_order):
         path = state / name
         if not path.exists() or read_whole(path) != files[name]:
-            write_whole(path, files[name])
+            atomic_write(path, files[name])
 
 
 def _writing_order(name: str) -> tuple[int, int]:

@@ -16,11 +16,11 @@ from pathlib import Path
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
 
+from bundler.disk import atomic_write, read_whole
 from bundler.errors import BundlerError, DamagedError, TrustError
 from bundler.model.canonical import Json, canonical
 from bundler.model.document import FORMAT, Reader
 from bundler.model.manifest import Manifest, parse_stream
-from bundler.trust.files import read_whole, write_whole
 from bundler.trust.metadata import (
     MANIFEST,
     PACKING,
@@ -115,9 +115,9 @@ class Authority:
         packer = packing or officers[0]
         root = first_root(stream, keys, threshold, packer.signer.public_key, now, lifetimes)
         references = tuple(dict.fromkeys(holder.reference for holder in (*officers, packer)))
-        write_whole(folder / "1.root.json", sign(root, [holder.signer for holder in officers]))
+        atomic_write(folder / "1.root.json", sign(root, [holder.signer for holder in officers]))
         document: Json = {"format": FORMAT, "stream": stream, "references": references}
-        write_whole(folder / _REFERENCES, canonical(document))
+        atomic_write(folder / _REFERENCES, canonical(document))
         return cls(folder=folder, stream=stream, references=references, lifetimes=lifetimes)
 
     @classmethod
@@ -240,9 +240,9 @@ class Authority:
         Raises:
             BundlerError: if it cannot be written.
         """
-        write_whole(self.folder / "manifests" / f"{sequence:06}.json", manifest)
+        atomic_write(self.folder / "manifests" / f"{sequence:06}.json", manifest)
         for role in (Targets.type, PACKING, Snapshot.type, Timestamp.type):
-            write_whole(self.folder / f"{role}.json", head[entry(f"{role}.json")])
+            atomic_write(self.folder / f"{role}.json", head[entry(f"{role}.json")])
 
     def _version(self, role: str, kind: type[T]) -> int:
         path = self.folder / f"{role}.json"

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from bundler.archive.store import BlobStore, locked, no_room_explained
+from bundler.archive.store import BlobStore
+from bundler.disk import locked, no_room_explained
 from bundler.errors import BundlerError, DigestMismatchError, RefusedError
 from bundler.model.artifact import Blob, RemoteFile, Sha256
 from bundler.upstream.retry import TransientError

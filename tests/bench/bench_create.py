@@ -3,7 +3,7 @@
     python tests/bench/bench_create.py [ROUNDS]
 
 Same requirements, same targets, cold caches on both sides, the index that pip uses on this host.
-pip is given every lower manylinux tag of each target: with the newest alone it fetches old versions.
+pip is given every lower manylinux tag of each target: with the newest alone it takes old versions.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-REQUIREMENTS = (
-    "fastapi uvicorn pandas numpy scipy scikit-learn pydantic requests cryptography sqlalchemy lxml"
-    " pillow polars"
-).split()
+REQUIREMENTS = [
+    *("fastapi", "uvicorn", "pandas", "numpy", "scipy", "scikit-learn", "pydantic", "requests"),
+    *("cryptography", "sqlalchemy", "lxml", "pillow", "polars"),
+]
 PYTHONS = ("3.11", "3.12")
 PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "x86_64-pc-windows-msvc")
 PROFILE = f"""
@@ -68,7 +68,6 @@ def rounds(count: int, *measures: Callable[[], Run]) -> list[Run]:
 def report(name: str, ours: Run, peer_name: str, peer: Run) -> None:
     """One line: both times, their ratio, both peaks."""
     ratio = peer.seconds / ours.seconds
-    print(
-        f"{name}: {ours.seconds:.2f} s, {ours.peak:.0f} MB peak | {peer_name}: {peer.seconds:.2f} s,"
-        f" {peer.peak:.0f} MB peak | ours is {ratio:.2f} x as fast (takes {1 / ratio:.2f} x its time)"
-    )
+    print(f"{name}: {ours.seconds:.2f} s, {ours.peak:.0f} MB peak memory")
+    print(f"{peer_name}: {peer.seconds:.2f} s, {peer.peak:.0f} MB peak memory")
+    print(f"{name} is {ratio:.2f} times as fast: it takes {1 / ratio:.2f} times the time")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bundler.archive.pack import VolumeWriter
 from tests.fakes.command import LINUX, WINDOWS, Site, bundle, read_json, site, succeed, tree
 from tests.fakes.index import Fault
 from tests.fakes.wheels import build_wheel
@@ -247,7 +248,7 @@ def test_no_solution(host: Site) -> None:
 def test_an_index_that_fails_leaves_nothing(
     host: Site, path: str, fault: Fault, code: int, message: str
 ) -> None:
-    found = path if path.startswith("/") else file_path(host, path)
+    found = path if path.startswith("/") else host.index.file_path(path)
     host.index.misbehave(found, fault, times=50)
     result = host.create()
     assert result.exit_code == code, result.output
@@ -255,13 +256,8 @@ def test_an_index_that_fails_leaves_nothing(
     assert not host.out.exists() or not list(host.out.iterdir())
 
 
-def file_path(host: Site, filename: str) -> str:
-    """Where the index has a file."""
-    return next(path for path in host.index.paths() if path.endswith(filename))
-
-
 def test_a_download_that_is_cut_goes_on(host: Site) -> None:
-    wheel = file_path(host, "lib-1.0-cp312-cp312-win_amd64.whl")
+    wheel = host.index.file_path("lib-1.0-cp312-cp312-win_amd64.whl")
     host.index.misbehave(wheel, Fault(cut=100), times=1)
     assert host.create().exit_code == 0
     succeed("verify", host.volume(), "--trust", host.root)
@@ -285,8 +281,6 @@ def test_existing_locks_are_never_overwritten(host: Site) -> None:
 
 
 def test_interrupted(host: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bundler.archive.pack import VolumeWriter
-
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 

@@ -13,7 +13,8 @@ import pytest
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from bundler.archive.store import BlobStore, locked
+from bundler.archive.store import BlobStore
+from bundler.disk import locked
 from bundler.errors import BundlerError, DigestMismatchError, NotFoundError
 from bundler.events import Advanced, Event, Finished, Started
 from bundler.model.artifact import Blob, RemoteFile, Sha256

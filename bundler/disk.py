@@ -1,0 +1,107 @@
+"""The few careful ways in which this program writes to a disk."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bundler.errors import BundlerError
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+@contextmanager
+def no_room_explained(folder: Path, need: int) -> Iterator[None]:
+    """Explain a full disk: the error names the folder, the need in bytes and what is free.
+
+    Raises:
+        BundlerError: when the filesystem or the user's quota is full, or the file is larger than
+            the filesystem takes.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise BundlerError(
+                f"{folder} takes no file that large: {need} bytes are needed",
+                hint="FAT takes less than 4 GiB a file: choose a smaller --volume-size, or exFAT",
+            ) from error
+        if error.errno not in _NO_ROOM:
+            raise
+        free = shutil.disk_usage(folder).free
+        raise BundlerError(
+            f"no room left in {folder}: {need} bytes are needed, {free} are free",
+            hint="make room or choose another folder, then run the command again",
+        ) from error
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold an exclusive lock on `path` (created when missing), without waiting for it.
+
+    Raises:
+        BundlerError: if another process holds it; `what` says what that one is using.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BundlerError(
+                f"another bundle command is using {what}",
+                hint="wait until it has ended, then run this command again",
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def atomic_write(path: Path, data: bytes) -> None:
+    """Replace the file at `path` by `data`, whole or not at all, and safe on disk on return.
+
+    Raises:
+        BundlerError: if it cannot be written; nothing is left then.
+    """
+    temp = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with no_room_explained(path.parent, len(data)), temp.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            temp.replace(path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            temp.unlink()
+        if isinstance(error, OSError):
+            raise BundlerError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a file that is there.
+
+    Raises:
+        BundlerError: if it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundlerError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` safe on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
