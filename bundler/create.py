@@ -1,8 +1,8 @@
 """OUTSIDE, one line per step: profile → plan → manifest → fetch → check → pack → sign.
 
 The plan knows digest, size and METADATA of every wheel before any is fetched, so the manifest comes
-first. Fetching, checking and packing then overlap: the packer takes the wheels in the order of the
-plan and waits for each until it is there and was checked.
+first. Fetching begins as soon as the first target is solved, and packing takes the wheels in the
+order of the plan and waits for each until it is there and was checked.
 """
 
 from __future__ import annotations
@@ -80,29 +80,45 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     Raises:
         BundlerError: of every kind; nothing is left in `out` then.
     """
-    plan = make_plan(profile, outside.index, tool=TOOL, observe=outside.observe)
+    with Downloader(
+        outside.transport, outside.cache, check=_check_download, observer=outside.observe
+    ) as downloads:
+        plan = make_plan(
+            profile,
+            outside.index,
+            tool=TOOL,
+            observe=outside.observe,
+            begun=lambda files: downloads.start(files, more=True),
+        )
+        downloads.start(plan.files)
+        return _pack(profile, source, plan, downloads, out, outside)
+
+
+def _pack(
+    profile: Profile,
+    source: bytes,
+    plan: Plan,
+    downloads: Downloader,
+    out: Path,
+    outside: Outside,
+) -> Created:
+    """Describe, pack and sign what was planned."""
     sequence = outside.authority.next_sequence
     manifest = _describe(profile, source, plan, sequence, outside)
     segments = list(_segments(plan, manifest))
     signed, roots = manifest.to_bytes(), outside.authority.root_chain()
+    wheels = {file.blob for file in plan.files}
     path = out / f"{volume_stem(profile.stream, sequence, 1)}.tar.zst"
     out.mkdir(parents=True, exist_ok=True)
+    reserved = _reserve(segments, signed, outside.authority.head_bounds())
     with (
         _locks_folder(out / f"{profile.stream}-{sequence:06}.locks", plan.locks) as locks,
-        Downloader(
-            outside.transport, outside.cache, check=_check_download, observer=outside.observe
-        ) as downloads,
-        VolumeWriter(
-            path,
-            _reserve(segments, signed, outside.authority.head_bounds()),
-            observe=outside.observe,
-        ) as volume,
+        VolumeWriter(path, reserved, observe=outside.observe) as volume,
     ):
-        wheels = {file.blob for file in plan.files}
-        downloads.start(plan.files)
         volume.add(
             segments,
             lambda blob: downloads.open(blob) if blob in wheels else outside.cache.open(blob),
+            downloads.close,
         )
         index = volume.finish(
             stream=profile.stream,

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A phase begins; `total` is in `unit`, or None when it is not known yet."""
+    """A phase begins, or has learnt its total; in `unit`, None when it is not known yet."""
 
     phase: str
     total: int | None = None

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import zstandard
 
 from bundler.archive import ustar
-from bundler.archive.frame import WINDOW_LOG
+from bundler.archive.frame import MAX_WINDOW_LOG
 from bundler.archive.parallel import Spool, StoppedError
 from bundler.archive.source import CHUNK
 from bundler.archive.store import BlobStore
@@ -33,9 +33,9 @@ def decompress(spool: Spool, length: int, feed: Callable[[bytes], None], stop: E
     spool.seek(0)
     try:
         parameters = zstandard.get_frame_parameters(start)
-        if parameters.content_size != length or parameters.window_size > 1 << WINDOW_LOG:
+        if parameters.content_size != length or parameters.window_size > 1 << MAX_WINDOW_LOG:
             raise ValueError("its zstd header does not say what the index says")
-        engine = zstandard.ZstdDecompressor(max_window_size=1 << WINDOW_LOG)
+        engine = zstandard.ZstdDecompressor(max_window_size=1 << MAX_WINDOW_LOG)
         with engine.stream_reader(spool, read_across_frames=True, closefd=False) as reader:
             left = length
             while left:

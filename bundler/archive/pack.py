@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from itertools import islice
@@ -81,11 +81,16 @@ class VolumeWriter:
             self._file.close()
         self._part.unlink(missing_ok=True)
 
-    def add(self, segments: Iterable[Wanted], open_blob: OpenBlob) -> None:
+    def add(
+        self,
+        segments: Iterable[Wanted],
+        open_blob: OpenBlob,
+        give_up: Callable[[], None] = lambda: None,
+    ) -> None:
         """Compress segments in threads and append them in the order given.
 
-        `open_blob` is called from these threads and may wait there, for a download say; it must
-        come to an end when that is given up. What it opens is hashed while it is packed.
+        `open_blob` is called from these threads and may wait there, for a download say; `give_up`,
+        called at the end, must end such waiting. What is opened is hashed while it is packed.
 
         Raises:
             DamagedError: if a blob is not what its name says.
@@ -101,7 +106,7 @@ class VolumeWriter:
         with no_room_explained(folder, total), Leftovers() as leftovers:
             work = Compression(open_blob, self._frame_limit, folder, leftovers)
             tasks = (task for _, blobs in wanted for task in work.tasks(blobs))
-            with closing(in_order(tasks, self._workers)) as done:
+            with closing(in_order(tasks, self._workers, give_up)) as done:
                 for label, blobs in wanted:
                     ready = islice(done, frame_count(blobs, self._frame_limit))
                     frames = tuple(self._append(frame, leftovers) for frame in ready)

@@ -14,8 +14,12 @@ from typing import Protocol, Self, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-SPOOL_MEMORY = 16 << 20
+SPOOL_MEMORY = 4 << 20
 """Up to this many bytes a spool stays in memory."""
+
+# Frames differ in size a thousandfold: while one thread is busy with a large one, the others need
+# enough to do.
+_AHEAD = 4
 
 WINDOW_MEMORY = 300_000_000
 """For the windows of all (de)compressors together: two of the largest, or many small ones."""
@@ -27,12 +31,17 @@ class StoppedError(Exception):
     """Raised in a task to leave early, because another task has failed."""
 
 
-def in_order(tasks: Iterable[Callable[[Event], T]], workers: int) -> Generator[T, None, None]:
+def in_order(
+    tasks: Iterable[Callable[[Event], T]],
+    workers: int,
+    give_up: Callable[[], None] = lambda: None,
+) -> Generator[T, None, None]:
     """Run tasks in threads and yield their results in the order of the tasks.
 
-    At most `workers + 1` tasks are taken ahead of the result that is yielded next. Each task gets
-    an event that tells it to stop; it may raise `StoppedError` then. The first failure, of a task
-    or of `tasks` itself, is raised here once, after every thread has ended.
+    At most `4 * workers` tasks are taken ahead of the result that is yielded next. Each task gets
+    an event that tells it to stop; it may raise `StoppedError` then. `give_up` is called at the
+    end, also at an early one, and must end whatever a task may be waiting for. The first failure,
+    of a task or of `tasks` itself, is raised here once, after every thread has ended.
     """
     stop = Event()
     failures: list[BaseException] = []
@@ -56,7 +65,7 @@ def in_order(tasks: Iterable[Callable[[Event], T]], workers: int) -> Generator[T
             pending.append(pool.submit(run, task))
             if failures:
                 raise failures[0]
-            if len(pending) > workers:
+            if len(pending) > _AHEAD * workers:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
@@ -65,6 +74,7 @@ def in_order(tasks: Iterable[Callable[[Event], T]], workers: int) -> Generator[T
         raise failures[0] from None
     finally:
         stop.set()
+        give_up()
         pool.shutdown(cancel_futures=True)
 
 

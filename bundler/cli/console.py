@@ -134,9 +134,8 @@ class _LineObserver:
     def __call__(self, event: Event) -> None:
         match event:
             case Started(phase, total, unit):
-                self._print(
-                    f"{phase}: {_amount(total, unit)}" if total is not None else f"{phase}:"
-                )
+                if total is not None:
+                    self._print(f"{phase}: {_amount(total, unit)}")
             case Finished(phase, summary):
                 self._print(f"{phase}: done{f', {summary}' if summary else ''}")
             case Noticed(message):
@@ -157,6 +156,8 @@ class _BarObserver:
 
     def __call__(self, event: Event) -> None:
         match event:
+            case Started(phase, total, unit) if phase in self._tasks:
+                self._bars.update(self._tasks[phase], total=total, unit=unit)
             case Started(phase, total, unit):
                 self._tasks[phase] = self._bars.add_task(phase, total=total, unit=unit, summary="")
             case Advanced(phase, amount):

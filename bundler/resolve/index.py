@@ -29,8 +29,9 @@ class WheelFacts:
 class Index(Protocol):
     """Project pages and wheel metadata, each asked for once and remembered.
 
-    Both methods start the work and return at once, so that a caller who will need something soon
-    can ask early. Errors (`NotFoundError`, `NetworkError`, `RefusedError`) come from `result()`.
+    `page` and `facts` start the work and return at once, so that a caller who will need something
+    soon can ask early. Errors (`NotFoundError`, `NetworkError`, `RefusedError`) come from
+    `result()`.
     """
 
     name: str
@@ -40,3 +41,6 @@ class Index(Protocol):
 
     def facts(self, file: RemoteFile) -> Future[WheelFacts]:
         """Metadata, digest and size of a wheel that a page lists."""
+
+    def close(self) -> None:
+        """Forget everything: nothing more will be asked. A second call does nothing."""

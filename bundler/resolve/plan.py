@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -21,8 +21,22 @@ from bundler.resolve.solve import Conflict, Pin, Solution, solve
 _MOST_THREADS = 16
 
 
-def make_plan(profile: Profile, index: Index, *, tool: str, observe: Observer) -> Plan:
+def make_plan(
+    profile: Profile,
+    index: Index,
+    *,
+    tool: str,
+    observe: Observer,
+    begun: Callable[[Sequence[PlannedFile]], None] = lambda _files: None,
+) -> Plan:
     """Resolve for every target of the profile: all of them, or nothing.
+
+    Args:
+        profile: What is wanted.
+        index: What there is; closed afterwards.
+        tool: What the locks name as their maker.
+        observe: Hears about the progress.
+        begun: Is called with the files of the first target, before the others are solved.
 
     Raises:
         NoSolutionError: naming each target without a solution, and why.
@@ -38,8 +52,14 @@ def make_plan(profile: Profile, index: Index, *, tool: str, observe: Observer) -
         observe(Advanced("resolve", 1))
         return outcome
 
-    with ThreadPoolExecutor(min(len(targets), _MOST_THREADS), "resolve") as pool:
-        outcomes = list(pool.map(resolve, targets))
+    # The first target asks for almost every page. Alone, it is done soon, and its wheels can come
+    # while the others are solved.
+    first, *others = targets
+    outcomes = [resolve(first)]
+    if isinstance(outcomes[0], Solution):
+        begun(_merge([outcomes[0]], index.name))
+    with ThreadPoolExecutor(_MOST_THREADS, "resolve") as pool:
+        outcomes += pool.map(resolve, others)
     conflicts = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
     if conflicts:
         raise NoSolutionError(
@@ -50,12 +70,14 @@ def make_plan(profile: Profile, index: Index, *, tool: str, observe: Observer) -
     for notice in sorted({notice for solution in solutions for notice in solution.notices}):
         observe(Noticed(notice))
     files = _merge(solutions, index.name)
+    statuses = _statuses(files, catalogue)
+    index.close()
     observe(Finished("resolve", f"{len(files)} wheels for {len(targets)} targets"))
     return Plan(
         targets=targets,
         files=files,
         locks={lock_name(t): write_lock(t, _files_of(t, files), tool) for t in targets},
-        statuses=_statuses(files, catalogue),
+        statuses=statuses,
     )
 
 

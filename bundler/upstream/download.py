@@ -18,7 +18,7 @@ from bundler.upstream.retry import TransientError
 from bundler.upstream.transport import Transport
 
 PHASE: Final = "fetch"
-_THREADS: Final = 8
+_THREADS: Final = 4
 _MB: Final = 1_000_000
 
 Check = Callable[[PlannedFile, Path], None]
@@ -65,7 +65,7 @@ class Downloader:
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="download")
         self._futures: dict[Sha256, Future[None]] = {}
-        self._count = 0
+        self._more = True
         self._open = 0
         self._cached = 0
         self._bytes = 0
@@ -81,18 +81,25 @@ class Downloader:
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def start(self, files: Iterable[PlannedFile]) -> None:
-        """Begin, in this order; call it once."""
+    def start(self, files: Iterable[PlannedFile], *, more: bool = False) -> None:
+        """Begin with those that were not begun before, in this order.
+
+        Args:
+            files: What is wanted.
+            more: Whether further calls will follow; the last one knows the sum.
+        """
         groups: dict[Blob, list[PlannedFile]] = {}
         for file in files:
             groups.setdefault(file.blob, []).append(file)
-        self._count = self._open = len(groups)
-        self._bytes = sum(blob.size for blob in groups)
-        self._tell(Started(PHASE, self._bytes))
-        if not groups:
-            self._tell(Finished(PHASE, self._summary()))
-        for blob, group in groups.items():
-            self._futures[blob.sha256] = self._pool.submit(self._have, blob, group)
+        with self._lock:
+            fresh = [blob for blob in groups if blob.sha256 not in self._futures]
+            self._open += len(fresh)
+            self._bytes += sum(blob.size for blob in fresh)
+            self._more = more
+            self._observer(Started(PHASE, None if more else self._bytes))
+            for blob in fresh:
+                self._futures[blob.sha256] = self._pool.submit(self._have, blob, groups[blob])
+            self._finish_if_done()
 
     def path(self, blob: Blob) -> Path:
         """Wait for a blob of the plan; where it is.
@@ -133,8 +140,7 @@ class Downloader:
             raise
         with self._lock:
             self._open -= 1
-            if not self._open:
-                self._observer(Finished(PHASE, self._summary()))
+            self._finish_if_done()
 
     def _provide(self, blob: Blob, group: list[PlannedFile]) -> None:
         """Make the store have `blob`, checked for every file that it is."""
@@ -162,6 +168,11 @@ class Downloader:
             stop=self._stop,
         )
 
+    def _finish_if_done(self) -> None:
+        """The caller holds the lock."""
+        if not self._open and not self._more:
+            self._observer(Finished(PHASE, self._summary()))
+
     def _fail(self, error: BundlerError) -> None:
         with self._lock:
             # After a stop nothing is tried again, so an error that would have been is no news.
@@ -179,5 +190,6 @@ class Downloader:
             self._observer(event)
 
     def _summary(self) -> str:
-        wheels = "1 wheel" if self._count == 1 else f"{self._count} wheels"
+        count = len(self._futures)
+        wheels = "1 wheel" if count == 1 else f"{count} wheels"
         return f"{wheels}, {self._bytes / _MB:.1f} MB, {self._cached} from the cache"

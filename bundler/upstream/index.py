@@ -71,9 +71,11 @@ class SimpleIndex:
         self.close()
 
     def close(self) -> None:
-        """Cancel what is queued and wait for what is under way."""
+        """Cancel what is queued, wait for what is under way, and forget the answers."""
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pages.clear()
+        self._facts.clear()
 
     def page(self, project: NormalizedName) -> Future[ProjectPage]:
         """The page of a project.

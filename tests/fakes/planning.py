@@ -106,6 +106,10 @@ class MemoryIndex:
             future.set_result(WheelFacts(metadata, Blob(digest, len(content))))
         return future
 
+    def close(self) -> None:
+        """Count it."""
+        self.asked["close"] += 1
+
 
 def versions_in(filenames: list[str]) -> dict[str, str]:
     """`{"a": "1.0"}` of wheel filenames."""
