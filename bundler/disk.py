@@ -30,7 +30,7 @@ def no_room_explained(folder: Path, need: int) -> Iterator[None]:
         if error.errno == errno.EFBIG:
             raise BundlerError(
                 f"{folder} takes no file that large: {need} bytes are needed",
-                hint="FAT takes less than 4 GiB a file: choose a smaller --volume-size, or exFAT",
+                hint="FAT takes less than 4 GiB a file; exFAT and others take more",
             ) from error
         if error.errno not in _NO_ROOM:
             raise

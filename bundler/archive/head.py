@@ -69,7 +69,7 @@ def encode_head(entries: Mapping[str, bytes], reserved: int) -> bytes:
         raise BundlerError(
             f"the head of the volume needs {len(payload) + PREFIX.size} bytes;"
             f" {min(reserved, HEAD_LIMIT)} are there for it",
-            hint="choose a smaller --volume-size, so that each volume lists fewer files",
+            hint="make two streams of this profile, each with a part of its requirements",
         )
     return PREFIX.pack(_MAGIC, room) + payload.ljust(room, b"\0")
 

@@ -230,7 +230,7 @@ def head_reserve(
     if reserved > HEAD_LIMIT:
         raise BundlerError(
             f"the list of the volume's files needs {needed} bytes; a head has {HEAD_LIMIT} at most",
-            hint="choose a smaller --volume-size, so that each volume lists fewer files",
+            hint="make two streams of this profile, each with a part of its requirements",
         )
     return reserved
 

@@ -92,7 +92,7 @@ def _create(path: Path, out: Path, home: Home, observe: Observer) -> CreatedResu
     from bundler.create import Outside, create
     from bundler.disk import locked
     from bundler.trust.authority import Authority
-    from bundler.trust.keys import load_signer
+    from bundler.trust.keys import load_signers
     from bundler.upstream.index import SimpleIndex
     from bundler.upstream.pip_config import pip_index_url
     from bundler.upstream.transport import Transport
@@ -100,7 +100,7 @@ def _create(path: Path, out: Path, home: Home, observe: Observer) -> CreatedResu
     source = path.read_bytes()
     profile = parse_profile(source, str(path))
     authority = Authority.open(home.streams / profile.stream)
-    signers = [load_signer(key, home.keys) for key in authority.references]
+    signers = load_signers(authority.references, home.keys)
     table = profile.index[0]
     url, credentials = table.url, {}
     if url == PIP_INDEX:

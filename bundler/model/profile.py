@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from bundler.errors import ProfileError
 from bundler.model.manifest import parse_stream
@@ -110,7 +111,7 @@ def parse_profile(data: bytes, name: str) -> Profile:
     try:
         profile = Profile.model_validate(document)
     except ValidationError as error:
-        faults = "\n".join(_fault(name, fault["loc"], fault["msg"]) for fault in error.errors())
+        faults = "\n".join(_fault(name, fault) for fault in error.errors())
         raise ProfileError(faults) from error
     faults = "\n".join(f"{name}: {fault}" for fault in _further_faults(profile))
     if faults:
@@ -118,11 +119,15 @@ def parse_profile(data: bytes, name: str) -> Profile:
     return profile
 
 
-def _fault(name: str, place: tuple[str | int, ...], message: str) -> str:
+_PLAINER = {"extra_forbidden": "there is no such key", "missing": "this key is missing"}
+
+
+def _fault(name: str, fault: ErrorDetails) -> str:
     path = ""
-    for part in place:
+    for part in fault["loc"]:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return f"{name}: {path}: {message.removeprefix('Value error, ')}"
+    message = _PLAINER.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+    return f"{name}: {path}: {message}"
 
 
 def _further_faults(profile: Profile) -> Iterator[str]:

@@ -235,7 +235,7 @@ def _roles(found: Inspection) -> list[tuple[str, ...]]:
             role.name,
             str(role.version),
             role.expires,
-            f"{len(role.signers)} of {role.threshold or '?'}",
+            f"{len(role.signers)}, needs {role.threshold or '?'}",
             ", ".join(role.signers),
         )
         for role in found.roles

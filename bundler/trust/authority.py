@@ -104,7 +104,8 @@ class Authority:
             raise BundlerError(str(error)) from error
         if (folder / _REFERENCES).exists():
             raise BundlerError(
-                f"the stream {stream} exists already", hint=f"`bundle trust show {stream}` shows it"
+                f"the stream {stream} exists already",
+                hint=f"`bundle trust export {stream} -o root.json` writes its root",
             )
         keys = {holder.signer.public_key.keyid: holder.signer.public_key for holder in officers}
         if len(keys) != len(officers) or not 1 <= threshold <= len(keys):

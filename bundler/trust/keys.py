@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -123,6 +123,19 @@ def load_signer(reference: str, folder: Path) -> CryptoSigner:
     except OSError as error:
         raise BundlerError(f"{path} cannot be read: {error.strerror or error}") from error
     return _parse_signer(path, data)
+
+
+def load_signers(references: Iterable[str], folder: Path) -> list[CryptoSigner]:
+    """The signers of those keys that are on this host; whether they are enough is seen on signing.
+
+    Raises:
+        BundlerError, TrustError: as `load_signer`, for a key that is there.
+    """
+    return [
+        load_signer(reference, folder)
+        for reference in references
+        if _key_path(reference, folder).exists()
+    ]
 
 
 def fingerprint(key: Key) -> str:

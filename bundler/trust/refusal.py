@@ -56,7 +56,7 @@ def older(sequence: int, anchor: Anchor) -> TrustError:
     return TrustError(
         f"{anchor.stream}: sequence {sequence} is older than {anchor.sequence},"
         " which was accepted before",
-        hint="bring the newest bundle; going back is `bundle rollback`, not an import",
+        hint="bring the newest bundle; an import never goes back",
     )
 
 

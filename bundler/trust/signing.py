@@ -101,7 +101,7 @@ def enough(signers: Iterable[Signer], root: Root, role: str) -> list[Signer]:
         raise TrustError(
             f"{root.roles[role].threshold} of the keys for {role} must sign; {len(able)} at hand,"
             f" missing: {missing}",
-            hint="give the missing keys with --key",
+            hint="put the missing keys into the folder of keys on this host",
         )
     return list(able.values())
 

@@ -104,7 +104,6 @@ def test_plain_lines() -> None:
         "note: the index is slow today",
         "check wheels: done",
         "fetch: done, 2 wheels",
-        "count:",
         "count: done, 7 of them",
     ]
 

@@ -50,8 +50,8 @@ def test_a_json_schema_can_be_published() -> None:
     [
         ('name = "web"', 'name = "Web"', "p.toml: profile.name: 'Web' is not a stream name"),
         ('name = "web"', "name = 1", "p.toml: profile.name: Input should be a valid string"),
-        ('name = "web"', 'nam = "web"', "p.toml: profile.name: Field required"),
-        ('name = "web"', 'name = "web"\nx = 1', "p.toml: profile.x: Extra inputs"),
+        ('name = "web"', 'nam = "web"', "p.toml: profile.name: this key is missing"),
+        ('name = "web"', 'name = "web"\nx = 1', "p.toml: profile.x: there is no such key"),
         ('"requests>=2"', '"requests >>2"', "p.toml: profile.requirements[0]: "),
         ('"requests>=2"', '"a @ https://example.org/a.whl"', "a URL requirement comes from no"),
         ('"urllib3<3"', '"urllib3[x]<3"', "profile.constraints[0]: a constraint on urllib3 cannot"),

@@ -13,7 +13,7 @@ from packaging.utils import NormalizedName
 from bundler.errors import NetworkError
 from bundler.model.artifact import RemoteFile, Sha256
 from bundler.model.page import ProjectPage
-from bundler.upstream.pages import ACCEPT, JSON_TYPE, parse_page
+from bundler.upstream.pages import ACCEPT, JSON_TYPE, _Anchors, parse_page
 from tests.fakes.index_pages import html_page, json_page
 
 URL = "https://example.org/root/simple/demo/"
@@ -317,3 +317,55 @@ def test_another_major_version_in_html() -> None:
 
 def test_json_is_asked_for_first() -> None:
     assert ACCEPT.startswith(JSON_TYPE + ",")
+
+
+# The run of plain anchors and html.parser must read every page alike.
+
+_values = st.text(st.sampled_from("ab1.-_ &;#\"'<>=é/%+"), max_size=12)
+_attributes = st.lists(
+    st.tuples(
+        st.sampled_from(["data-yanked", "data-requires-python", "DATA-YANKED", "class", "x"]),
+        _values,
+        st.sampled_from(['"', "'", ""]),
+    ),
+    max_size=3,
+)
+_pieces = st.one_of(
+    _attributes.map(
+        lambda found: (
+            '<a href="../../f/a-1-py3-none-any.whl"'
+            + "".join(f" {name}={quote}{value}{quote}" for name, value, quote in found)
+            + ">a-1-py3-none-any.whl</a><br/>\n"
+        )
+    ),
+    st.sampled_from(
+        [
+            '<a href="../../f/b-1-py3-none-any.whl">b</a>',
+            '<a href="b-2-py3-none-any.whl" data-yanked="x&amp;y">b</a><br>\n',
+            "<!-- <a href='x.whl'>x</a> -->",
+            "<!--",
+            "-->",
+            "<script>",
+            "</script>",
+            '<base href="https://example.org/other/">',
+            '<meta name="pypi:project-status" content="archived">',
+            "<p>",
+            "<a>",
+            "text",
+        ]
+    ),
+)
+
+
+@given(st.lists(_pieces, max_size=8).map("".join))
+def test_the_quick_way_reads_as_the_parser_does(page: str) -> None:
+    def outcome() -> ProjectPage | str:
+        try:
+            return parse_page(page.encode(), "text/html", URL, DEMO)
+        except NetworkError as error:
+            return str(error)
+
+    quick = outcome()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Anchors, "take_run", lambda _self, _text, start: start)
+        assert outcome() == quick
