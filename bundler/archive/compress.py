@@ -28,11 +28,47 @@ OpenBlob: TypeAlias = Callable[[Blob], BinaryIO]
 """Opens a blob for reading, with seeking."""
 
 
+class Outlet:
+    """Where a frame's bytes go: into a spool until it is the frame's turn, then into the volume.
+
+    The frames before it have been appended when `turn` is set, so nobody else writes then.
+    """
+
+    def __init__(self, volume: BinaryIO, spool: Spool, turn: Event) -> None:
+        self._volume = volume
+        self._spool = spool
+        self._turn = turn
+        self._waiting = False
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
+        if self._turn.is_set():
+            self.drain()
+            self._volume.write(data)
+        else:
+            self._waiting = True
+            self._spool.write(data)
+
+    def drain(self) -> None:
+        """Append what has been waiting; it must be the frame's turn."""
+        if self._waiting:
+            self._waiting = False
+            self._spool.seek(0)
+            while chunk := self._spool.read(CHUNK):
+                self._volume.write(chunk)
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the spool."""
+        self._spool.close()
+
+
 @dataclass(frozen=True, slots=True)
 class CompressedFrame:
-    """A frame that waits for its turn; `spool` stands at its beginning."""
+    """A complete frame; whoever has drained its outlet sets `appended`, the next one's turn."""
 
-    spool: Spool
+    outlet: Outlet
+    appended: Event
     size: int
     sha256: Sha256
     length: int
@@ -59,30 +95,43 @@ class Compression:
     """Makes the tasks that compress segments; they share a budget of memory."""
 
     def __init__(
-        self, open_blob: OpenBlob, frame_limit: int, folder: Path, leftovers: Leftovers
+        self,
+        open_blob: OpenBlob,
+        frame_limit: int,
+        volume: BinaryIO,
+        folder: Path,
+        leftovers: Leftovers,
     ) -> None:
         """Spools are made in `folder`; those that nobody took over are left to `leftovers`."""
         self._open_blob = open_blob
+        self._volume = volume
         self._folder = folder
         self._leftovers = leftovers
         self._frame_limit = frame_limit
         self._budget = Budget(WINDOW_MEMORY)
+        self._turn = Event()
+        self._turn.set()
 
     def tasks(self, blobs: Iterable[Blob]) -> Iterator[Callable[[Event], CompressedFrame]]:
         """One task for each frame of the segment, in order."""
         for pieces in _cut(blobs, self._frame_limit):
-            yield partial(self._compress, pieces)
+            turn, self._turn = self._turn, Event()
+            yield partial(self._compress, pieces, turn, self._turn)
 
-    def _compress(self, pieces: list[_Piece], stop: Event) -> CompressedFrame:
+    def _compress(
+        self, pieces: list[_Piece], turn: Event, appended: Event, stop: Event
+    ) -> CompressedFrame:
         length = sum(_length(piece) for piece in pieces)
         with self._budget.hold(zstd.window_memory(length)):
             engine = zstd.compressor(length)
-            spool = self._leftovers.add(new_spool(self._folder))
-            digest = hashlib.sha256()
+            outlet = self._leftovers.add(Outlet(self._volume, new_spool(self._folder), turn))
+            digest, size = hashlib.sha256(), 0
 
             def keep(data: bytes) -> None:
+                nonlocal size
                 digest.update(data)
-                spool.write(data)
+                size += len(data)
+                outlet.write(data)
 
             for piece in pieces:
                 for chunk in self._content(piece):
@@ -90,9 +139,7 @@ class Compression:
                         raise StoppedError
                     keep(engine.compress(chunk))
             keep(engine.flush())
-        size = spool.tell()
-        spool.seek(0)
-        return CompressedFrame(spool, size, Sha256(digest.hexdigest()), length)
+        return CompressedFrame(outlet, appended, size, Sha256(digest.hexdigest()), length)
 
     def _content(self, piece: _Piece) -> Iterator[bytes]:
         if isinstance(piece, bytes):

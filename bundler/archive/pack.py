@@ -20,7 +20,6 @@ from bundler.archive import ustar
 from bundler.archive.compress import CompressedFrame, Compression, OpenBlob, frame_count
 from bundler.archive.head import HEAD_LIMIT, encode_head, head_size
 from bundler.archive.parallel import Leftovers, in_order
-from bundler.archive.source import CHUNK
 from bundler.disk import no_room_explained, sync_folder
 from bundler.errors import BundlerError
 from bundler.events import Advanced, Finished, Observer, Started, ignore
@@ -104,7 +103,7 @@ class VolumeWriter:
         self._observe(Started("pack", total))
         before, folder = self._end, self._final.parent
         with no_room_explained(folder, total), Leftovers() as leftovers:
-            work = Compression(open_blob, self._frame_limit, folder, leftovers)
+            work = Compression(open_blob, self._frame_limit, self._file, folder, leftovers)
             tasks = (task for _, blobs in wanted for task in work.tasks(blobs))
             with closing(in_order(tasks, self._workers, give_up)) as done:
                 for label, blobs in wanted:
@@ -175,12 +174,12 @@ class VolumeWriter:
 
     def _append(self, frame: CompressedFrame, leftovers: Leftovers) -> Frame:
         offset = self._end
-        while chunk := frame.spool.read(CHUNK):
-            self._file.write(chunk)
+        frame.outlet.drain()
         self._file.flush()
+        frame.appended.set()
         # The disk writes while the next frames are compressed: sealing has little to wait for.
         self._flusher.submit(os.fdatasync, self._file.fileno())
-        leftovers.release(frame.spool)
+        leftovers.release(frame.outlet)
         self._end += frame.size
         self._observe(Advanced("pack", frame.length))
         return Frame(offset=offset, size=frame.size, sha256=frame.sha256, length=frame.length)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Annotated
 
 import typer
 
 from bundler import __version__
 from bundler.cli import demo, inside, outside, trust
+
+_MANY_OBJECTS = 200_000
 
 app = typer.Typer(
     name="bundle",
@@ -46,4 +49,7 @@ def _options(
 
 def main() -> None:
     """Run the program; may be called more than once in a process."""
+    # Index pages make many objects that live until the end: to look for cycles among them again
+    # and again takes a tenth of the time that planning does.
+    gc.set_threshold(_MANY_OBJECTS)
     app()

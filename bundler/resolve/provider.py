@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
-from packaging.metadata import InvalidMetadata, parse_email
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.metadata import parse_email
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import Version
 from resolvelib import AbstractProvider
@@ -97,22 +98,20 @@ class CoreMetadata:
     requires_python: SpecifierSet
 
 
-def parse_core_metadata(data: bytes, filename: str) -> CoreMetadata:
-    """Read METADATA.
+@lru_cache(maxsize=4096)
+def parse_core_metadata(data: bytes) -> CoreMetadata:
+    """Read METADATA; the wheels of one version often have the same.
 
     Raises:
-        RefusedError: if a dependency or `Requires-Python` cannot be read: to guess would plan
+        ValueError: if a dependency or `Requires-Python` cannot be read: to guess would plan
             something else than the installer inside does.
     """
     raw, _ = parse_email(data)
-    try:
-        return CoreMetadata(
-            requirements=tuple(Requirement(text) for text in raw.get("requires_dist", [])),
-            extras=frozenset(canonicalize_name(name) for name in raw.get("provides_extra", [])),
-            requires_python=SpecifierSet(raw.get("requires_python", "")),
-        )
-    except (InvalidRequirement, InvalidSpecifier, InvalidMetadata) as error:
-        raise RefusedError(f"{filename}: its METADATA cannot be read: {error}") from error
+    return CoreMetadata(
+        requirements=tuple(Requirement(text) for text in raw.get("requires_dist", [])),
+        extras=frozenset(canonicalize_name(name) for name in raw.get("provides_extra", [])),
+        requires_python=SpecifierSet(raw.get("requires_python", "")),
+    )
 
 
 PYTHON = Key(NormalizedName("requires-python"), "\0")
@@ -189,7 +188,12 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
     def get_dependencies(self, candidate: Candidate) -> Iterable[Wanted]:
         """What a wheel's METADATA asks for on this target."""
         facts = self.catalogue.index.facts(candidate.file).result()
-        metadata = parse_core_metadata(facts.metadata, candidate.file.filename)
+        try:
+            metadata = parse_core_metadata(facts.metadata)
+        except ValueError as error:
+            raise RefusedError(
+                f"{candidate.file.filename}: its METADATA cannot be read: {error}"
+            ) from error
         wanted = list(self._dependencies(candidate, metadata))
         for item in wanted:
             if item.key != PYTHON:

@@ -60,7 +60,7 @@ def parse_page(body: bytes, content_type: str, url: str, project: NormalizedName
 # a line break. A run is matched at once, in half the time that html.parser takes; everything else
 # on the page, and every page that is written in another way, goes through html.parser.
 _PLAIN_ANCHOR = re.compile(r'<a((?: [a-z-]+="[^"<>]*")+) ?>[^<>&]*</a>(?:<br ?/?>)?\s*')
-_PLAIN_RUN = re.compile(f"(?:{_PLAIN_ANCHOR.pattern})+")
+_unescape = lru_cache(maxsize=1024)(unescape)  # a page repeats a few values thousands of times
 _ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"]*)"')
 
 
@@ -99,15 +99,13 @@ class _Anchors(HTMLParser):
         # Text that is held back, or a script, would give the anchors another meaning.
         if self.rawdata or self.cdata_elem:
             return start
-        run = _PLAIN_RUN.match(text, start)
-        if run is None:
-            return start
-        for match in _PLAIN_ANCHOR.finditer(run[0]):
+        for match in _PLAIN_ANCHOR.finditer(text, start):
+            if match.start() != start:
+                break
             pairs = _ATTRIBUTE.findall(match[1])
-            if "&" in match[1]:
-                pairs = [(name, unescape(value)) for name, value in pairs]
-            self._add(dict(pairs))
-        return run.end()
+            self._add({name: _unescape(value) if "&" in value else value for name, value in pairs})
+            start = match.end()
+        return start
 
     def handle_starttag(self, tag: str, attrs: _Attributes) -> None:
         if tag == "a":
