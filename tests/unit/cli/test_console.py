@@ -140,6 +140,15 @@ def test_bars_on_a_terminal() -> None:
     assert "7 of them" in count
 
 
+def test_a_total_that_is_known_later() -> None:
+    shown = screen(terminal=True)
+    with shown.console.showing():
+        for event in (Started("fetch"), Advanced("fetch", 500), Started("fetch", 2000)):
+            shown.console.observe(event)
+    lines = [line for line in shown.text().splitlines() if line.lstrip().startswith("fetch")]
+    assert "0.5/2.0 kB" in lines[-1]
+
+
 def test_progress_that_goes_back_is_shown_so() -> None:
     shown = screen(terminal=True)
     with shown.console.showing():

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.exceptions import UnverifiedSignatureError
 
 from bundler.errors import BundlerError, TrustError
-from bundler.trust.keys import KeyKind, fingerprint, generate_key, load_signer
+from bundler.trust.keys import KeyKind, fingerprint, generate_key, load_signer, load_signers
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "ml-dsa"])
@@ -148,3 +148,9 @@ def test_other_kinds_of_references_are_refused(tmp_path: Path) -> None:
         load_signer("hsm:2?label=x", tmp_path)
     with pytest.raises(BundlerError, match=r"neither the name of a key nor the path of a \.key"):
         load_signer("keys/me.pem", tmp_path)
+
+
+def test_signers_are_those_whose_keys_are_here(tmp_path: Path) -> None:
+    generate_key(tmp_path, "here", "ed25519")
+    (signer,) = load_signers(["away", "here"], tmp_path)
+    assert signer.public_key == load_signer("here", tmp_path).public_key

@@ -479,3 +479,20 @@ def test_a_link_in_the_scratch_folder_is_not_followed(
     with pytest.raises(BundlerError, match="cannot be kept"):
         fetch(downloader, file)
     assert victim.read_bytes() == b"mine"
+
+
+def test_files_may_be_added_until_the_sum_is_known(
+    downloader: Downloader, index: FakeIndex, file: PlannedFile, events: list[Event]
+) -> None:
+    other = planned(index.add("b-1-py3-none-any.whl", b"other"), b"other")
+    downloader.start([file], more=True)
+    downloader.path(file.blob)
+    assert events[0] == Started("fetch", None)
+    assert not [event for event in events if isinstance(event, Finished)]
+    downloader.start([file, other])
+    downloader.path(other.blob)
+    downloader.close()
+    assert Started("fetch", len(CONTENT) + 5) in events
+    assert events[-1] == Finished("fetch", "2 wheels, 0.5 MB, 0 from the cache")
+    assert advanced(events) == len(CONTENT) + 5
+    assert index.paths("GET").count(index.file_path(NAME)) == 1

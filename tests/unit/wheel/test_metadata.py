@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import zipfile
 
 import pytest
 
@@ -70,3 +72,31 @@ def test_metadata_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "MAX_METADATA", 1000)
     with pytest.raises(WheelError, match="its METADATA has 1045 bytes"):
         read_metadata(io.BytesIO(zip_of({INFO: TEXT + b"x" * 1000})), NAME)
+
+
+def compressed_by(method: int) -> bytes:
+    """A wheel whose METADATA is compressed by another method, and damaged."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", method) as archive:
+        archive.writestr(INFO, TEXT * 40)
+    data = bytearray(target.getvalue())
+    start = data.index(INFO.encode()) + len(INFO)
+    data[start : start + 60] = bytes(60)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, zipfile.ZIP_DEFLATED])
+def test_damage_under_any_compression(method: int) -> None:
+    with pytest.raises(WheelError, match="not a readable wheel"):
+        read_metadata(io.BytesIO(compressed_by(method)), NAME)
+
+
+def test_an_error_of_the_disk_is_not_the_wheels_fault() -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if size is not None and size > 100:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    with pytest.raises(OSError, match="Input/output error"):
+        read_metadata(Failing(zip_of({"x": b"x" * 9, INFO: TEXT * 50})), NAME)
