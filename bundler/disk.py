@@ -17,8 +17,8 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @contextmanager
-def no_room_explained(folder: Path, need: int) -> Iterator[None]:
-    """Explain a full disk: the error names the folder, the need in bytes and what is free.
+def no_room_explained(folder: Path, need: int | None = None) -> Iterator[None]:
+    """Explain a full disk: the error names the folder, what is free and, if known, the need.
 
     Raises:
         BundlerError: when the filesystem or the user's quota is full, or the file is larger than
@@ -29,15 +29,18 @@ def no_room_explained(folder: Path, need: int) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise BundlerError(
-                f"{folder} takes no file that large: {need} bytes are needed",
+                f"{folder} takes no file that large{'' if need is None else f': {need} bytes'}",
                 hint="FAT takes less than 4 GiB a file; exFAT and others take more",
             ) from error
         if error.errno not in _NO_ROOM:
             raise
         free = shutil.disk_usage(folder).free
+        wanted = "" if need is None else f"{need} bytes are needed, "
+        hint = "make room or choose another folder, then run the command again"
+        if os.statvfs(folder).f_favail == 0:
+            hint = f"its filesystem takes no more files (inodes); {hint}"
         raise BundlerError(
-            f"no room left in {folder}: {need} bytes are needed, {free} are free",
-            hint="make room or choose another folder, then run the command again",
+            f"no room left in {folder}: {wanted}{free} are free", hint=hint
         ) from error
 
 

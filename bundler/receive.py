@@ -74,6 +74,7 @@ def unpack(volume: Path, mirror: Mirror, *, observe: Observer) -> Received:
     with mirror.locked(), _opened(volume) as file:
         head = read_head(file)
         admission = admit(head.entries, load_anchor(mirror.trust, _claimed_stream(head)))
+        mirror.store.sweep()
         _check_progress(admission, mirror)
         unpack_volume(
             admission.index, file, head.size, mirror.store, have=mirror.has, observe=observe

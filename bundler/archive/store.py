@@ -106,6 +106,11 @@ class BlobStore:
             finally:
                 path.unlink(missing_ok=True)
 
+    def sweep(self) -> None:
+        """Remove what writers that were killed have left; nobody else may be writing."""
+        for path in self.scratch.iterdir():
+            path.unlink()
+
     def adopt(self, blob: Blob, temp: Path) -> None:
         """Give the complete, already hashed file `temp` (from `scratch`) its name in the store."""
         if self._durable:

@@ -89,14 +89,18 @@ class Console:
         if self._bars is None:
             yield
         else:
-            with self._bars:
+            try:
                 yield
+            finally:
+                self._bars.stop()
 
     def result(self, result: Result) -> None:
         """Print what the command found or made, on stdout."""
         if self._bars is not None:
             self._bars.stop()
-        text = json.dumps(result.to_json(), indent=2) if self._as_json else result.to_text()
+        text = (
+            json.dumps(result.to_json(), indent=2) if self._as_json else printable(result.to_text())
+        )
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
@@ -159,6 +163,8 @@ class _BarObserver:
             case Started(phase, total, unit) if phase in self._tasks:
                 self._bars.update(self._tasks[phase], total=total, unit=unit)
             case Started(phase, total, unit):
+                # Not before: a command that only runs others must not draw over them.
+                self._bars.start()
                 self._tasks[phase] = self._bars.add_task(phase, total=total, unit=unit, summary="")
             case Advanced(phase, amount):
                 self._bars.advance(self._tasks[phase], amount)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import signal
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -52,4 +54,10 @@ def main() -> None:
     # Index pages make many objects that live until the end: to look for cycles among them again
     # and again takes a tenth of the time that planning does.
     gc.set_threshold(_MANY_OBJECTS)
+    signal.signal(signal.SIGTERM, _terminate)
     app()
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    """Leave as after Ctrl-C, with nothing half-written; shells expect this exit code."""
+    raise SystemExit(128 + number)

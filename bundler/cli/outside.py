@@ -12,8 +12,9 @@ from bundler.cli.console import console
 from bundler.cli.home import Home, find_home
 from bundler.cli.options import AsJson, HomeFolder, Quiet, now
 from bundler.cli.results import CreatedResult, Said
-from bundler.errors import BundlerError, ProfileError
+from bundler.errors import BundlerError
 from bundler.events import Observer
+from bundler.model.manifest import parse_stream
 from bundler.model.profile import PIP_INDEX, parse_profile
 
 
@@ -27,17 +28,16 @@ def init(
     with console(as_json=as_json, quiet=quiet) as out:
         text = (files("bundler.cli") / "starter.toml").read_text()
         name = path.stem.lower().replace("_", "-").replace(".", "-")
-        data = text.replace("@NAME@", name).encode()
         try:
-            parse_profile(data, str(path))
-        except ProfileError as error:
+            parse_stream(name)
+        except ValueError as error:
             raise BundlerError(
                 f"{path}: {name!r} cannot be a stream's name",
                 hint="name the file with lowercase letters, digits and inner hyphens",
             ) from error
         try:
             with path.open("xb") as file:
-                file.write(data)
+                file.write(text.replace("@NAME@", name).encode())
         except FileExistsError as error:
             raise BundlerError(f"{path} exists", hint="give another name") from error
         said = f"wrote {path}; edit it, then: bundle create {path} -o out"

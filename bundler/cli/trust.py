@@ -53,7 +53,7 @@ class RootResult:
 
 @app.command()
 def init(
-    stream: Annotated[str, typer.Argument(help="The stream: a profile's name.")],
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="The stream: a profile's name.")],
     keys: Annotated[
         list[str],
         typer.Option("--key", metavar="KEY", help="An officer's key: a name or a .key file."),
@@ -90,7 +90,7 @@ def init(
 
 @app.command()
 def export(
-    stream: Annotated[str, typer.Argument(help="The stream.")],
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="The stream.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the root.")
     ],

@@ -70,7 +70,8 @@ def publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> Pu
         BundlerError: if the mirror's folder is not as this program left it, or full.
     """
     try:
-        return _publish(mirror, manifest, observe)
+        with no_room_explained(mirror.root):
+            return _publish(mirror, manifest, observe)
     except OSError as error:
         raise BundlerError(f"cannot publish in {mirror.root}: {error}") from error
 

@@ -79,7 +79,10 @@ class Downloader:
     def close(self) -> None:
         """Stop what is under way, cancel what is queued, and wait for the threads to end."""
         self._stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if not all(each.done() for each in self._futures.values()):
+            self._transport.interrupt()
+        self._pool.shutdown(wait=True)
 
     def start(self, files: Iterable[PlannedFile], *, more: bool = False) -> None:
         """Begin with those that were not begun before, in this order.

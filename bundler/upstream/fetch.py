@@ -143,6 +143,7 @@ def _pull(
             if _pull_once(transport, remote, sink, limit, stop):
                 return
         except TransientError as error:
+            _check_stop(stop, remote)
             failures = 1 if sink.size > before else failures + 1
             transport.retry.wait(failures, error, stop)
 
@@ -157,12 +158,11 @@ def _pull_once(
             sink.restart()
             if stream.start or stream.status == _RANGE_NOT_SATISFIABLE:
                 return False
+        # What is announced counts, too: the rest might never come.
+        _check_size(remote, stream.total or 0, limit)
         for chunk in stream:
             _check_stop(stop, remote)
-            if sink.size + len(chunk) > limit:
-                raise DigestMismatchError(
-                    f"{remote.filename}: the server sends more than the {limit} bytes expected"
-                )
+            _check_size(remote, sink.size + len(chunk), limit)
             sink.write(chunk)
     return True
 
@@ -170,6 +170,13 @@ def _pull_once(
 def _check_stop(stop: threading.Event, remote: RemoteFile) -> None:
     if stop.is_set():
         raise StoppedError(f"{remote.filename}: the download was stopped")
+
+
+def _check_size(remote: RemoteFile, size: int, limit: int) -> None:
+    if size > limit:
+        raise DigestMismatchError(
+            f"{remote.filename}: the server sends more than the {limit} bytes expected"
+        )
 
 
 def _compare(remote: RemoteFile, got: Blob, sha256: Sha256 | None, size: int | None) -> None:

@@ -67,7 +67,12 @@ class SimpleIndex:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        if kind is not None:
+            # Nobody needs the answers any more: do not wait for an index that is silent.
+            self._stop.set()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._transport.interrupt()
         self.close()
 
     def close(self) -> None:

@@ -11,12 +11,14 @@ import base64
 import netrc
 import os
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
+from weakref import WeakSet
 
 import httpx
 
@@ -119,6 +121,8 @@ class Transport:
             timeout: Seconds for connecting, and for each read, instead of the usual ones.
         """
         self.retry = retry or Retry()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._lock = threading.Lock()
         self._auth = _Authorisation(credentials or {})
         try:
             self._client = httpx.Client(
@@ -147,6 +151,21 @@ class Transport:
     def close(self) -> None:
         """Close every connection."""
         self._client.close()
+
+    def interrupt(self) -> None:
+        """Cut every connection, from any thread: who waits for an answer gets an error at once."""
+        with self._lock:
+            sockets = list(self._sockets)
+        for each in sockets:
+            with suppress(OSError):  # it may be closed meanwhile
+                # Not the method of an SSLSocket, which another thread is reading from.
+                socket.socket.shutdown(each, socket.SHUT_RDWR)
+
+    def _note_socket(self, event: str, info: Mapping[str, Any]) -> None:
+        """Remember what is connected; called by httpcore (its "trace" extension)."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            with self._lock:
+                self._sockets.add(info["return_value"].get_extra_info("socket"))
 
     def get(
         self,
@@ -208,7 +227,12 @@ class Transport:
 
     @contextmanager
     def _open(self, url: str, headers: Mapping[str, str]) -> Generator[httpx.Response]:
-        with _mapped(url), self._client.stream("GET", url, headers=headers) as response:
+        with (
+            _mapped(url),
+            self._client.stream(
+                "GET", url, headers=headers, extensions={"trace": self._note_socket}
+            ) as response,
+        ):
             allowed = {_PARTIAL, _RANGE_NOT_SATISFIABLE} if "Range" in headers else set()
             if response.status_code not in {_OK} | allowed:
                 raise self._refusal(response)

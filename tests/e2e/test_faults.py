@@ -440,3 +440,63 @@ def test_ctrl_c_while_an_overloaded_index_is_waited_for(host: Site) -> None:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
     assert time.monotonic() - before < PATIENCE
+
+
+@pytest.mark.parametrize("where", ["page", "wheel"])
+def test_ctrl_c_while_the_index_is_silent(host: Site, where: str) -> None:
+    path = host.index.page_path("lib") if where == "page" else host.index.file_path(LIB)
+    silent = threading.Event()
+    host.index.misbehave(path, Fault(stall=silent))
+    with started(argv(*create_words(host))) as process:
+        wait_for_request(host, path)
+        time.sleep(0.2)
+        before = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        try:
+            _, errors = process.communicate(timeout=30)
+        finally:
+            silent.set()
+        waited = time.monotonic() - before
+    assert process.returncode == 130, errors
+    assert "error: interrupted\nhint: run the same command again" in errors
+    assert not host.out.exists() or list(host.out.iterdir()) == []
+    assert waited < PATIENCE
+    assert host.create().exit_code == 0
+    succeed("verify", host.volume(), "--trust", host.root)
+
+
+def test_a_wheel_with_a_lying_length(host: Site) -> None:
+    host.index.misbehave(host.index.file_path(LIB), Fault(headers=HUGE), times=20)
+    code, errors, _, seconds = peak_memory(argv(*create_words(host)))
+    assert code == 4, errors
+    assert f"error: {LIB}: the server sends more than the " in errors
+    assert seconds < PATIENCE
+
+
+def test_a_failure_is_told_at_once_though_another_download_is_silent(host: Site) -> None:
+    silent = threading.Event()
+    host.index.misbehave(host.index.file_path(LIB), Fault(stall=silent))
+    other = host.index.file_path("lib-1.0-cp312-cp312-manylinux_2_17_x86_64.whl")
+    host.index.misbehave(other, Fault(status=500, headers={"Retry-After": "0"}), times=9)
+    before = time.monotonic()
+    with started(argv(*create_words(host))) as process:
+        _, errors = process.communicate(timeout=40)
+    silent.set()
+    assert process.returncode == 6, errors
+    assert "500 Internal Server Error" in errors
+    assert time.monotonic() - before < 2 * PATIENCE
+
+
+def test_sigterm_leaves_nothing(host: Site) -> None:
+    path = host.index.file_path(LIB)
+    silent = threading.Event()
+    host.index.misbehave(path, Fault(stall=silent))
+    with started(argv(*create_words(host))) as process:
+        wait_for_request(host, path)
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=30)
+        finally:
+            silent.set()
+    assert process.returncode == 143
+    assert not host.out.exists() or list(host.out.iterdir()) == []

@@ -42,7 +42,9 @@ def test_what_is_live_is_never_older_than_it_was(tmp_path: Path) -> None:
         mirror = Mirror.open(host.mirror)
         generation = live(mirror)
         assert generation is not None
-        newer = replace(generation, streams={"test": Shown(9, Blob(digest(b"another manifest"), 1))})
+        newer = replace(
+            generation, streams={"test": Shown(9, Blob(digest(b"another manifest"), 1))}
+        )
         assert isinstance(newer, Generation)
         record = mirror.generations / "000001" / "generation.json"
         record.write_bytes(newer.to_bytes())

@@ -172,6 +172,7 @@ def test_init_makes_a_streams_name_of_the_files(tmp_path: Path, name: str, strea
     [
         "ünïcode.toml", "two words.toml", "_.toml", "-x-.toml", f"{'x' * 65}.toml", 'quo"te.toml',
         "back\\slash.toml", "new\nline.toml", f"{HOSTILE}.toml", ".toml",
+        "not-utf8-\udcff.toml",
     ],
 )  # fmt: skip
 def test_init_refuses_what_cannot_be_a_stream(tmp_path: Path, name: str) -> None:

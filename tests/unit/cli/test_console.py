@@ -8,6 +8,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -330,3 +331,15 @@ def test_interrupted(capsys: Capture) -> None:
 def test_a_fault_of_ours_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         run(raising(ZeroDivisionError("a bug")))
+
+
+def test_a_command_without_progress_draws_nothing() -> None:
+    shown = screen(terminal=True)
+    with shown.console.showing():
+        time.sleep(0.3)
+    assert shown.written.getvalue() == ""
+
+
+def test_a_result_commands_no_terminal(capsys: Capture) -> None:
+    assert run(lambda out: out.result(Said(HOSTILE, {}))) == 0
+    assert ESCAPED in capsys.readouterr().out

@@ -456,7 +456,7 @@ def test_no_room_is_explained(
     file_size_limit: Callable[[int], None],
 ) -> None:
     file_size_limit(CHUNK)
-    with pytest.raises(BundlerError, match=f"{store.scratch} .*{BLOB.size} bytes are needed"):
+    with pytest.raises(BundlerError, match=f"{store.scratch} .*{BLOB.size} bytes"):
         fetch(downloader, file)
     assert not store.has(BLOB)
 
