@@ -1,7 +1,7 @@
 """OUTSIDE, one line per step: profile → plan → manifest → fetch → check → pack → sign.
 
 The plan knows digest, size and METADATA of every wheel before any is fetched, so the manifest comes
-first. Fetching begins as soon as the first target is solved, and packing takes the wheels in the
+first. Fetching begins while targets are still being solved, and packing takes the wheels in the
 order of the plan and waits for each until it is there and was checked.
 """
 
@@ -88,7 +88,7 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
             outside.index,
             tool=TOOL,
             observe=outside.observe,
-            begun=lambda files: downloads.start(files, more=True),
+            likely=lambda file: downloads.start([file], more=True),
         )
         downloads.start(plan.files)
         return _pack(profile, source, plan, downloads, out, outside)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
@@ -65,7 +64,6 @@ class VolumeWriter:
         self._part.unlink(missing_ok=True)
         self._file = self._part.open("xb")
         self._file.seek(self._reserved)
-        self._flusher = ThreadPoolExecutor(1, "flush")
         return self
 
     def __exit__(
@@ -74,7 +72,6 @@ class VolumeWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._flusher.shutdown(cancel_futures=True)
         # What can no longer be flushed, to a full disk, is about to be removed anyway.
         with suppress(OSError):
             self._file.close()
@@ -177,8 +174,6 @@ class VolumeWriter:
         frame.outlet.drain()
         self._file.flush()
         frame.appended.set()
-        # The disk writes while the next frames are compressed: sealing has little to wait for.
-        self._flusher.submit(os.fdatasync, self._file.fileno())
         leftovers.release(frame.outlet)
         self._end += frame.size
         self._observe(Advanced("pack", frame.length))

@@ -27,7 +27,7 @@ def make_plan(
     *,
     tool: str,
     observe: Observer,
-    begun: Callable[[Sequence[PlannedFile]], None] = lambda _files: None,
+    likely: Callable[[PlannedFile], None] = lambda _file: None,
 ) -> Plan:
     """Resolve for every target of the profile: all of them, or nothing.
 
@@ -36,7 +36,8 @@ def make_plan(
         index: What there is; closed afterwards.
         tool: What the locks name as their maker.
         observe: Hears about the progress.
-        begun: Is called with the files of the first target, before the others are solved.
+        likely: Is called with a wheel when it is the first one that is tried of its project for a
+            target, so that it can be fetched meanwhile; almost always it stays in the plan.
 
     Raises:
         NoSolutionError: naming each target without a solution, and why.
@@ -48,18 +49,12 @@ def make_plan(
     requirements, constraints = profile.parsed_requirements(), profile.parsed_constraints()
 
     def resolve(target: Target) -> Solution | Conflict:
-        outcome = solve(requirements, constraints, target, catalogue)
+        outcome = solve(requirements, constraints, target, catalogue, likely)
         observe(Advanced("resolve", 1))
         return outcome
 
-    # The first target asks for almost every page. Alone, it is done soon, and its wheels can come
-    # while the others are solved.
-    first, *others = targets
-    outcomes = [resolve(first)]
-    if isinstance(outcomes[0], Solution):
-        begun(_merge([outcomes[0]], index.name))
-    with ThreadPoolExecutor(_MOST_THREADS, "resolve") as pool:
-        outcomes += pool.map(resolve, others)
+    with ThreadPoolExecutor(min(len(targets), _MOST_THREADS), "resolve") as pool:
+        outcomes = list(pool.map(resolve, targets))
     conflicts = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
     if conflicts:
         raise NoSolutionError(

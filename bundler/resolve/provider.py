@@ -22,8 +22,9 @@ from resolvelib.resolvers import RequirementInformation
 from bundler.errors import NotFoundError, RefusedError
 from bundler.model.artifact import RemoteFile
 from bundler.model.page import ProjectPage
+from bundler.model.plan import PlannedFile
 from bundler.model.target import Target
-from bundler.resolve.index import Index
+from bundler.resolve.index import Index, WheelFacts
 from bundler.resolve.select import Choice, Releases, choices, group_releases
 
 
@@ -125,7 +126,9 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
     target: Target
     catalogue: Catalogue
     constraints: Mapping[NormalizedName, SpecifierSet]
+    likely: Callable[[PlannedFile], None]
     notices: set[str] = field(default_factory=set)
+    tried: set[NormalizedName] = field(default_factory=set)
 
     def identify(self, requirement_or_candidate: Wanted | Candidate) -> Key:
         """A requirement and a candidate meet when their keys are equal."""
@@ -194,11 +197,29 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
             raise RefusedError(
                 f"{candidate.file.filename}: its METADATA cannot be read: {error}"
             ) from error
+        self._tell_likely(candidate, facts)
         wanted = list(self._dependencies(candidate, metadata))
         for item in wanted:
             if item.key != PYTHON:
                 self.catalogue.ask(item.key.project)
         return wanted
+
+    def _tell_likely(self, candidate: Candidate, facts: WheelFacts) -> None:
+        """Only the first try of each project: backtracking may try hundreds."""
+        if candidate.key.project not in self.tried:
+            self.tried.add(candidate.key.project)
+            self.likely(
+                PlannedFile(
+                    project=candidate.key.project,
+                    version=candidate.version,
+                    remote=candidate.file,
+                    blob=facts.blob,
+                    metadata=facts.metadata_sha256,
+                    index=self.catalogue.index.name,
+                    targets=(self.target.name,),
+                    required_by=(),
+                )
+            )
 
     def _dependencies(self, candidate: Candidate, metadata: CoreMetadata) -> Iterator[Wanted]:
         extra = candidate.key.extra

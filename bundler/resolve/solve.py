@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.requirements import Requirement
@@ -13,6 +13,7 @@ from resolvelib import BaseReporter, ResolutionImpossible, Resolver
 from resolvelib.resolvers import RequirementInformation, Result
 
 from bundler.model.artifact import RemoteFile
+from bundler.model.plan import PlannedFile
 from bundler.model.target import Target
 from bundler.resolve.index import WheelFacts
 from bundler.resolve.provider import PYTHON, Candidate, Catalogue, Key, Provider, Wanted, expand
@@ -55,8 +56,9 @@ def solve(
     constraints: Sequence[Requirement],
     target: Target,
     catalogue: Catalogue,
+    likely: Callable[[PlannedFile], None] = lambda _file: None,
 ) -> Solution | Conflict:
-    """Resolve for one target.
+    """Resolve for one target; for `likely` see `make_plan`.
 
     Raises:
         NetworkError, RefusedError: when the index or a wheel's metadata fails.
@@ -69,7 +71,7 @@ def solve(
         if _holds(constraint, target):
             name = canonicalize_name(constraint.name)
             bounds[name] = bounds.get(name, SpecifierSet()) & constraint.specifier
-    provider = Provider(target, catalogue, bounds)
+    provider = Provider(target, catalogue, bounds, likely)
     resolver: Resolver[Wanted, Candidate, Key] = Resolver(provider, BaseReporter())
     try:
         result = resolver.resolve(roots, max_rounds=_MAX_ROUNDS)

@@ -241,6 +241,23 @@ def test_lock_selects_exactly_the_planned_files_for_its_target(index: MemoryInde
         assert names == sorted(planned)
 
 
+def test_the_first_try_of_each_project_is_told_early(index: MemoryIndex) -> None:
+    index.add("a", "2", "b<2")
+    index.add("a", "1", "b")
+    index.add("b", "2")
+    told: list[str] = []
+    make_plan(
+        profile("a", "b>=2"),
+        index,
+        tool="test 1",
+        observe=ignore,
+        likely=lambda file: told.append(file.remote.filename),
+    )
+    assert told[0] == "a-2-py3-none-any.whl"
+    assert "a-1-py3-none-any.whl" not in told
+    assert "b-2-py3-none-any.whl" in told
+
+
 def test_plan_is_deterministic(index: MemoryIndex) -> None:
     for number in range(8):
         index.add(f"p{number}", "1", *(f"p{n}" for n in range(number)))
