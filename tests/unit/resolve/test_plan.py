@@ -253,9 +253,7 @@ def test_the_first_try_of_each_project_is_told_early(index: MemoryIndex) -> None
         observe=ignore,
         likely=lambda file: told.append(file.remote.filename),
     )
-    assert told[0] == "a-2-py3-none-any.whl"
-    assert "a-1-py3-none-any.whl" not in told
-    assert "b-2-py3-none-any.whl" in told
+    assert sorted(told) == ["a-2-py3-none-any.whl", "b-2-py3-none-any.whl"]
 
 
 def test_plan_is_deterministic(index: MemoryIndex) -> None:
