@@ -141,8 +141,11 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
         candidates: Mapping[Key, Iterator[Candidate]],  # noqa: ARG002 - resolvelib's signature
         information: Mapping[Key, Iterator[RequirementInformation[Wanted, Candidate]]],
         backtrack_causes: Sequence[RequirementInformation[Wanted, Candidate]],
-    ) -> tuple[bool, bool, bool, bool, Key]:
-        """What cannot be met first, then what caused trouble, then pins, then any bound."""
+    ) -> tuple[bool, bool, bool, bool, bool, Key]:
+        """What cannot be met first, then what caused trouble, then pins, extras, any bound.
+
+        An extra decides on its project as well, so its conflicts show before others are tried.
+        """
         wanted = [info.requirement for info in information[identifier]]
         clauses = [clause for item in wanted for clause in item.specifier]
         causes = {info.requirement.key for info in backtrack_causes}
@@ -150,6 +153,7 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
             identifier != PYTHON,
             identifier not in causes,
             not any(clause.operator in {"==", "==="} for clause in clauses),
+            not identifier.extra,
             not clauses,
             identifier,
         )

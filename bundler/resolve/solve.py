@@ -111,22 +111,34 @@ def _explain(
     bounds: Mapping[NormalizedName, SpecifierSet],
 ) -> Iterator[str]:
     """Who asked for what, and what there would have been, project by project."""
-    asked: dict[NormalizedName, list[str]] = {}
+    asked: dict[NormalizedName, dict[tuple[Wanted, Key | None], list[Version]]] = {}
     combined: dict[NormalizedName, SpecifierSet] = {}
     for wanted, parent in causes:
-        by = "the profile" if parent is None else str(parent)
         project = wanted.key.project
-        asked.setdefault(project, []).append(f"{wanted} (required by {by})")
+        versions = asked.setdefault(project, {}).setdefault(
+            (wanted, parent.key if parent else None), []
+        )
+        versions += [parent.version] if parent else []
         combined[project] = combined.get(project, SpecifierSet()) & wanted.specifier
-    for project, lines in asked.items():
+    for project, askers in asked.items():
+        lines = [f"{w} (required by {_named(key, found)})" for (w, key), found in askers.items()]
         if project == PYTHON.project:
             yield from (f"Python {line.removeprefix(str(PYTHON))}" for line in lines)
             continue
-        yield from dict.fromkeys(lines)
+        yield from lines
         bound = bounds.get(project, SpecifierSet())
         if bound:
             yield f"{project}{bound} (constraint of the profile)"
         yield f"  {_available(project, combined[project] & bound, target, catalogue)}"
+
+
+def _named(key: Key | None, versions: Sequence[Version]) -> str:
+    """Who asked: a project at its newest version that did, and how many more."""
+    if key is None:
+        return "the profile"
+    found = sorted(set(versions), reverse=True)
+    more = f" and {len(found) - 1} older" if len(found) > 1 else ""
+    return f"{key} {found[0]}{more}"
 
 
 def _available(
