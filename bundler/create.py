@@ -88,7 +88,7 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
             outside.index,
             tool=TOOL,
             observe=outside.observe,
-            likely=lambda file: downloads.start([file], more=True),
+            likely=downloads.begin,
         )
         downloads.start(plan.files)
         return _pack(profile, source, plan, downloads, out, outside)

@@ -65,10 +65,10 @@ class Downloader:
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="download")
         self._futures: dict[Sha256, Future[None]] = {}
-        self._more = True
-        self._open = 0
+        self._pending: dict[Blob, list[PlannedFile]] = {}
+        self._wanted: frozenset[Blob] | None = None
+        self._active = 0
         self._cached = 0
-        self._bytes = 0
 
     def __enter__(self) -> Self:
         return self
@@ -77,32 +77,47 @@ class Downloader:
         self.close()
 
     def close(self) -> None:
-        """Stop what is under way, cancel what is queued, and wait for the threads to end."""
+        """Stop what is under way, drop what is queued, and wait for the threads to end."""
         self._stop.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if not all(each.done() for each in self._futures.values()):
+        with self._lock:
+            for blob in self._pending:
+                self._futures[blob.sha256].cancel()
+            self._pending.clear()
+            silent = self._active
+        if silent:
             self._transport.interrupt()
         self._pool.shutdown(wait=True)
 
-    def start(self, files: Iterable[PlannedFile], *, more: bool = False) -> None:
-        """Begin with those that were not begun before, in this order.
+    def begin(self, file: PlannedFile) -> None:
+        """Fetch a wheel that will likely be wanted; if it fails, nothing happens yet."""
+        with self._lock:
+            if not self._futures:
+                self._observer(Started(PHASE))
+            if file.blob.sha256 not in self._futures:
+                self._queue(file.blob, [file])
 
-        Args:
-            files: What is wanted.
-            more: Whether further calls will follow; the last one knows the sum.
-        """
+    def start(self, files: Iterable[PlannedFile]) -> None:
+        """Fetch all of these, in this order; what was begun and is not among them is dropped."""
         groups: dict[Blob, list[PlannedFile]] = {}
         for file in files:
             groups.setdefault(file.blob, []).append(file)
         with self._lock:
-            fresh = [blob for blob in groups if blob.sha256 not in self._futures]
-            self._open += len(fresh)
-            self._bytes += sum(blob.size for blob in fresh)
-            self._more = more
-            self._observer(Started(PHASE, None if more else self._bytes))
-            for blob in fresh:
-                self._futures[blob.sha256] = self._pool.submit(self._have, blob, groups[blob])
+            self._wanted = frozenset(groups)
+            self._observer(Started(PHASE, sum(blob.size for blob in groups)))
+            queued, self._pending = self._pending, {}
+            for blob, group in groups.items():
+                if blob in queued:
+                    self._pending[blob] = group
+                elif blob.sha256 not in self._futures:
+                    self._queue(blob, group)
             self._finish_if_done()
+
+    def _queue(self, blob: Blob, group: list[PlannedFile]) -> None:
+        """The caller holds the lock."""
+        self._futures[blob.sha256] = Future()
+        self._pending[blob] = group
+        self._pool.submit(self._next)
 
     def path(self, blob: Blob) -> Path:
         """Wait for a blob of the plan; where it is.
@@ -127,22 +142,32 @@ class Downloader:
         self.path(blob)
         return self._store.open(blob)
 
-    def _have(self, blob: Blob, group: list[PlannedFile]) -> None:
-        """One task: whatever ends it badly stops the others."""
+    def _next(self) -> None:
+        """One task: fetch what is first in the queue by now."""
+        with self._lock:
+            if not self._pending:
+                return
+            blob = next(iter(self._pending))
+            group = self._pending.pop(blob)
+            future = self._futures[blob.sha256]
+            self._active += 1
         try:
             self._provide(blob, group)
+        except BundlerError as error:
+            self._fail(blob, error)
+            future.set_exception(error)
         except OSError as error:
             failure = BundlerError(f"{group[0].remote.filename}: cannot be kept: {error}")
-            self._fail(failure)
-            raise failure from error
-        except BundlerError as error:
-            self._fail(error)
-            raise
-        except BaseException:
+            self._fail(blob, failure)
+            future.set_exception(failure)
+        except BaseException as error:
             self._stop.set()
+            future.set_exception(error)
             raise
+        else:
+            future.set_result(None)
         with self._lock:
-            self._open -= 1
+            self._active -= 1
             self._finish_if_done()
 
     def _provide(self, blob: Blob, group: list[PlannedFile]) -> None:
@@ -173,16 +198,21 @@ class Downloader:
 
     def _finish_if_done(self) -> None:
         """The caller holds the lock."""
-        if not self._open and not self._more:
+        done = self._wanted is not None and not self._active and not self._pending
+        if done and not self._stop.is_set():
             self._observer(Finished(PHASE, self._summary()))
 
-    def _fail(self, error: BundlerError) -> None:
+    def _fail(self, blob: Blob, error: BundlerError) -> None:
+        """A failure stops everything, unless it is of a wheel that nobody may want."""
         with self._lock:
-            # After a stop nothing is tried again, so an error that would have been is no news.
-            news = not self._stop.is_set() or not isinstance(error, TransientError)
-            if news and not isinstance(error, StoppedError):
-                self.failures.append(error)
-            self._stop.set()
+            if self._wanted is None:
+                del self._futures[blob.sha256]  # `start` tries it again, if it is wanted
+            elif blob in self._wanted:
+                # After a stop nothing is tried again, so an error that would have been is no news.
+                news = not self._stop.is_set() or not isinstance(error, TransientError)
+                if news and not isinstance(error, StoppedError):
+                    self.failures.append(error)
+                self._stop.set()
 
     def _advance(self, amount: int) -> None:
         if amount:
@@ -193,6 +223,7 @@ class Downloader:
             self._observer(event)
 
     def _summary(self) -> str:
-        count = len(self._futures)
-        wheels = "1 wheel" if count == 1 else f"{count} wheels"
-        return f"{wheels}, {self._bytes / _MB:.1f} MB, {self._cached} from the cache"
+        wanted = self._wanted or frozenset()
+        wheels = "1 wheel" if len(wanted) == 1 else f"{len(wanted)} wheels"
+        size = sum(blob.size for blob in wanted) / _MB
+        return f"{wheels}, {size:.1f} MB, {self._cached} from the cache"

@@ -481,11 +481,12 @@ def test_a_link_in_the_scratch_folder_is_not_followed(
     assert victim.read_bytes() == b"mine"
 
 
-def test_files_may_be_added_until_the_sum_is_known(
+def test_what_is_begun_early_is_not_fetched_twice(
     downloader: Downloader, index: FakeIndex, file: PlannedFile, events: list[Event]
 ) -> None:
     other = planned(index.add("b-1-py3-none-any.whl", b"other"), b"other")
-    downloader.start([file], more=True)
+    downloader.begin(file)
+    downloader.begin(file)
     downloader.path(file.blob)
     assert events[0] == Started("fetch", None)
     assert not [event for event in events if isinstance(event, Finished)]
@@ -496,3 +497,41 @@ def test_files_may_be_added_until_the_sum_is_known(
     assert events[-1] == Finished("fetch", "2 wheels, 0.5 MB, 0 from the cache")
     assert advanced(events) == len(CONTENT) + 5
     assert index.paths("GET").count(index.file_path(NAME)) == 1
+
+
+def test_a_wheel_that_nobody_wants_may_fail(
+    downloader: Downloader, index: FakeIndex, file: PlannedFile
+) -> None:
+    unwanted = planned(index.add("b-1-py3-none-any.whl", b"other"), b"other")
+    index.misbehave(index.file_path("b-1-py3-none-any.whl"), Fault(status=404), times=1)
+    downloader.begin(unwanted)
+    assert fetch(downloader, file) == CONTENT
+    assert downloader.failures == []
+
+
+def test_a_wheel_that_failed_early_is_tried_again(
+    downloader: Downloader, index: FakeIndex, file: PlannedFile
+) -> None:
+    index.misbehave(index.file_path(NAME), Fault(status=404), times=1)
+    downloader.begin(file)
+    while index.file_path(NAME) not in index.paths("GET") or downloader._active:
+        time.sleep(0.01)
+    assert fetch(downloader, file) == CONTENT
+
+
+def test_the_plan_decides_on_the_order_and_on_what_is_dropped(
+    transport: Transport, store: BlobStore, index: FakeIndex, file: PlannedFile
+) -> None:
+    names = ["b-1-py3-none-any.whl", "c-1-py3-none-any.whl", "d-1-py3-none-any.whl"]
+    first, second, dropped = (planned(index.add(n, n.encode()), n.encode()) for n in names)
+    silent = threading.Event()
+    index.misbehave(index.file_path(NAME), Fault(stall=silent), times=1)
+    with Downloader(transport, store, threads=1) as downloader:
+        downloader.begin(file)
+        for early in (dropped, second):
+            downloader.begin(early)
+        downloader.start([file, first, second])
+        silent.set()
+        downloader.path(second.blob)
+    asked = [path.rpartition("/")[2] for path in index.paths("GET")]
+    assert asked == [NAME, names[0], names[1]]
