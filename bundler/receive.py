@@ -8,20 +8,30 @@ only, and what is wrong with it changes neither the mirror nor what the gate rem
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from bundler.archive.head import Head, read_head
 from bundler.archive.unpack import unpack_volume, verify_volume
-from bundler.errors import BundlerError, DamagedError, TrustError
+from bundler.errors import BundlerError, DamagedError
 from bundler.events import Observer
 from bundler.mirror.generations import live
 from bundler.mirror.layout import Mirror
 from bundler.mirror.publish import Published, publish
-from bundler.model.volume import index_stream
-from bundler.trust.gate import Admission, Anchor, admit, commit, load_anchor
+from bundler.mirror.union import read_document
+from bundler.model.artifact import Blob
+from bundler.model.manifest import VerifiedManifest
+from bundler.model.volume import Segment, index_stream
+from bundler.trust.gate import (
+    Admission,
+    Anchor,
+    admit,
+    commit,
+    load_anchor,
+    remember_roots,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ def verify(volume: Path, judge: Anchor | Mirror, *, observe: Observer) -> Admiss
     with _opened(volume) as file:
         head = read_head(file)
         if isinstance(judge, Mirror):
-            judge = load_anchor(judge.trust, _claimed_stream(head))
+            judge = _remembered(judge, _claimed_stream(head))
         admission = admit(head.entries, judge)
         verify_volume(admission.index, file, head.size, observe=observe)
     return admission
@@ -73,15 +83,75 @@ def unpack(volume: Path, mirror: Mirror, *, observe: Observer) -> Received:
     """
     with mirror.locked(), _opened(volume) as file:
         head = read_head(file)
-        admission = admit(head.entries, load_anchor(mirror.trust, _claimed_stream(head)))
+        admission = admit(head.entries, _remembered(mirror, _claimed_stream(head)))
+        remember_roots(admission, mirror.trust)
         mirror.store.sweep()
-        _check_progress(admission, mirror)
         unpack_volume(
-            admission.index, file, head.size, mirror.store, have=mirror.has, observe=observe
+            admission.index,
+            file,
+            head.size,
+            mirror.store,
+            have=mirror.has,
+            check=_Expected(admission.manifest, mirror).check,
+            observe=observe,
         )
         published = publish(mirror, admission.manifest, observe)
         commit(admission, mirror.trust)
     return Received(admission, published)
+
+
+class _Expected:
+    """The blobs that a volume may bring: those that the officers signed, each once.
+
+    The packing host signs which blobs are in a volume. It must not be able to bring in others.
+    """
+
+    def __init__(self, manifest: VerifiedManifest, mirror: Mirror) -> None:
+        self._manifest = manifest
+        self._mirror = mirror
+        self._known = set(manifest.blobs())
+        self._documents_read = False
+        self._seen: set[Blob] = set()
+
+    def check(self, segment: Segment) -> None:
+        """Refuse a segment with any other blob; the documents come before all else.
+
+        Raises:
+            DamagedError: if it has one.
+            IncompleteError: if a document that would name its blobs has not arrived.
+        """
+        blobs = set(segment.blobs)
+        if not blobs <= self._known and not self._documents_read:
+            self._read_documents()
+        if strange := blobs - self._known:
+            raise DamagedError(
+                f"the volume brings {min(strange).sha256} ({segment.label}), which the manifest"
+                " does not name",
+                hint="whoever packed it added something; do not use it, ask the sender",
+            )
+        if len(blobs) < len(segment.blobs) or blobs & self._seen:
+            raise DamagedError(f"the volume brings a blob twice ({segment.label})")
+        self._seen |= blobs
+
+    def _read_documents(self) -> None:
+        self._documents_read = True
+        for project in self._manifest.projects:
+            document = read_document(self._mirror, self._manifest, project)
+            self._known.update(file.blob for file in document.files)
+
+
+def _remembered(mirror: Mirror, stream: str) -> Anchor:
+    """What the gate remembers of a stream, and what is live: neither may go back.
+
+    They differ after a crash between going live and remembering it.
+    """
+    anchor = load_anchor(mirror.trust, stream)
+    with suppress(BundlerError):  # a damaged record of what is live is written anew on publishing
+        generation = live(mirror)
+        shown = generation.streams.get(stream) if generation else None
+        if shown and shown.sequence > anchor.sequence:
+            return replace(anchor, sequence=shown.sequence, manifest=shown.manifest.sha256)
+    return anchor
 
 
 def _claimed_stream(head: Head) -> str:
@@ -90,18 +160,6 @@ def _claimed_stream(head: Head) -> str:
         if stream := index_stream(name):
             return stream
     raise DamagedError("the head of the volume has no index", hint="have the volume sent again")
-
-
-def _check_progress(admission: Admission, mirror: Mirror) -> None:
-    """The gate remembers what was admitted, the mirror what is live; neither may go back."""
-    generation = live(mirror)
-    shown = generation.streams.get(admission.manifest.stream) if generation else None
-    if shown and shown.sequence > admission.manifest.sequence:
-        raise TrustError(
-            f"{admission.manifest.stream}: sequence {admission.manifest.sequence} is older than"
-            f" sequence {shown.sequence}, which is live",
-            hint="unpack a newer bundle; going back is a decision of its own, not an import",
-        )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from threading import Event
@@ -65,10 +65,14 @@ def unpack_volume(
     store: BlobStore,
     *,
     have: Callable[[Blob], bool],
+    check: Callable[[Segment], None] = lambda _segment: None,
     workers: int | None = None,
     observe: Observer = ignore,
 ) -> None:
     """Bring every blob of the volume into `store`, but for those that are there already.
+
+    `check` is called with each segment before any of it is decompressed, and may refuse it; the
+    first segment is complete by then, when there are more.
 
     `volume` stands at `start`, the offset right behind the head; it is read without seeking.
     `have` is called from several threads. Where it holds for all blobs of a segment, its frames
@@ -84,9 +88,12 @@ def unpack_volume(
     )
     observe(Started("unpack", index.size - start))
     with no_room_explained(store.root, missing), Leftovers() as leftovers:
-        tasks = _Unpacking(reader, store, have, leftovers).tasks(index)
-        with closing(in_order(tasks, workers or os.cpu_count() or 1)) as done:
-            deque(done, maxlen=0)
+        unpacking = _Unpacking(reader, store, have, leftovers)
+        for batch in (index.segments[:1], index.segments[1:]):
+            for segment in batch:
+                check(segment)
+            with closing(in_order(unpacking.tasks(batch), workers or os.cpu_count() or 1)) as done:
+                deque(done, maxlen=0)
         reader.end()
     observe(Finished("unpack", f"{index.size / 1e6:.1f} MB → {missing / 1e6:.1f} MB"))
 
@@ -156,9 +163,9 @@ class _Unpacking:
         self._leftovers = leftovers
         self._budget = Budget(WINDOW_MEMORY)
 
-    def tasks(self, index: VerifiedIndex) -> Iterator[Callable[[Event], None]]:
-        """Read the volume; one task for each frame that must be decompressed."""
-        for segment in index.segments:
+    def tasks(self, segments: Iterable[Segment]) -> Iterator[Callable[[Event], None]]:
+        """Read segments; one task for each frame that must be decompressed."""
+        for segment in segments:
             self._check_lengths(segment)
             if all(self._have(blob) for blob in segment.blobs):
                 for frame in segment.frames:

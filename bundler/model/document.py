@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from packaging.utils import NormalizedName, is_normalized_name
 
@@ -13,6 +14,7 @@ from bundler.model.canonical import parse_canonical
 FORMAT = 1
 """The version of every document and of the volume; a reader refuses any other."""
 
+_LARGEST = (1 << 53) - 1
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
 
 
@@ -72,9 +74,9 @@ class Reader:
         raise ValueError(f"{self.place}.{key}: not an array of strings")
 
     def size(self, key: str) -> int:
-        """An integer, 0 or more."""
+        """An integer, 0 or more, that every reader of JSON understands (RFC 8259 §6)."""
         value = self._take(key)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST:
             return value
         raise ValueError(f"{self.place}.{key}: not an integer of 0 or more")
 
@@ -88,9 +90,13 @@ class Reader:
     def time(self, key: str) -> str:
         """A time in UTC, to the second."""
         value = self.text(key)
-        if _TIME.fullmatch(value):
-            return value
-        raise ValueError(f"{self.place}.{key}: not a time like 2026-01-31T12:00:00Z")
+        if not _TIME.fullmatch(value):
+            raise ValueError(f"{self.place}.{key}: not a time like 2026-01-31T12:00:00Z")
+        try:
+            datetime.fromisoformat(value)
+        except ValueError as error:  # such as the 31st of February
+            raise ValueError(f"{self.place}.{key}: not a time: {error}") from error
+        return value
 
     def digest(self, key: str) -> Sha256:
         """A sha256 digest."""

@@ -18,6 +18,8 @@ from bundler.model.artifact import Blob, Sha256, parse_wheel_name
 from bundler.model.canonical import Json, canonical
 from bundler.model.document import FORMAT, Reader, normalized
 
+# With ".metadata" behind it, it must still be a name on every filesystem.
+_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,240}\.whl", re.ASCII)
 _STREAM = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
 
 
@@ -187,6 +189,8 @@ def _file_to_json(file: BundledFile) -> Json:
 
 def _file_from_json(document: Reader, project: NormalizedName) -> BundledFile:
     filename = document.text("filename")
+    if not _FILENAME.fullmatch(filename):
+        raise ValueError(f"{document.place}.filename: {filename!r:.160} is no name for a wheel")
     try:
         if parse_wheel_name(filename).project != project:
             raise ValueError(f"{document.place}.filename: {filename!r} is not a file of {project}")

@@ -31,7 +31,7 @@ from bundler.trust.metadata import (
     root_version,
 )
 from bundler.trust.refusal import AGAIN, older, other_content
-from bundler.trust.workflow import run_updater
+from bundler.trust.workflow import LIMITS, run_updater
 
 __all__ = [
     "Admission",
@@ -42,6 +42,7 @@ __all__ = [
     "commit",
     "load_anchor",
     "pin",
+    "remember_roots",
 ]
 
 
@@ -126,6 +127,18 @@ def admit(head: Mapping[str, bytes], anchor: Anchor) -> Admission:
     )
 
 
+def remember_roots(admission: Admission, folder: Path) -> None:
+    """Remember below `folder` the roots that were admitted, whatever becomes of the bundle.
+
+    A key that was replaced must not count again (TUF §5.3.8).
+
+    Raises:
+        BundlerError: if they cannot be written.
+    """
+    roots = {name: data for name, data in admission.state.items() if root_version(name)}
+    write_state(folder / admission.stream, roots)
+
+
 def commit(admission: Admission, folder: Path) -> None:
     """Remember below `folder` what was admitted, once its sequence is live.
 
@@ -144,11 +157,15 @@ def _check_entries(head: Mapping[str, bytes], anchor: Anchor) -> str:
     indexes = [name for name in head if is_index_name(name)]
     if len(indexes) != 1:
         raise TrustError(f"the head has {len(indexes)} volume indexes instead of one", hint=AGAIN)
-    for name in head:
+    for name, data in head.items():
         if name not in (*needed, *indexes) and not (
             name.startswith("metadata/") and root_version(name)
         ):
             raise DamagedError(f"{name!r:.120} has no place in a head", hint=AGAIN)
+        # Before anything is parsed, since nothing is verified yet.
+        limit = LIMITS.get(name, LIMITS["root"] if root_version(name) else len(data))
+        if len(data) > limit:
+            raise DamagedError(f"{name} has {len(data)} bytes, {limit} at most", hint=AGAIN)
     # The name is not verified yet. It can only cause a refusal, and here it gives the best reason.
     stream = indexes[0].removeprefix("transport/").rpartition("-")[0]
     if stream != anchor.stream:

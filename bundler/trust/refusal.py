@@ -37,7 +37,7 @@ def explain(
         anchor: What the bundle was held against.
     """
     if isinstance(error, ExpiredMetadataError):
-        return _expired(error, head)
+        return _expired(error, head, anchor)
     if isinstance(error, UnsignedMetadataError):
         return _unsigned(asked, head, anchor)
     if isinstance(error, BadVersionNumberError):
@@ -68,10 +68,11 @@ def other_content(sequence: int, anchor: Anchor) -> TrustError:
     )
 
 
-def _expired(error: ExpiredMetadataError, head: Mapping[str, bytes]) -> TrustError:
+def _expired(error: ExpiredMetadataError, head: Mapping[str, bytes], anchor: Anchor) -> TrustError:
     words = str(error).replace(".", " ").split()
     role = next((role for role in ROLES if role in words), Root.type)
-    data = latest_root(head) if role == Root.type else head[entry(f"{role}.json")]
+    # A root in the head may be anyone's: the date that is shown is that of the one trusted here.
+    data = latest_root(anchor.files) if role == Root.type else head[entry(f"{role}.json")]
     expires = Metadata.from_bytes(data).signed.expires
     return TrustError(
         f"the {role} metadata expired on {expires:%Y-%m-%d at %H:%M} UTC",

@@ -15,11 +15,19 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from bundler.errors import BundlerError, TrustError
 from bundler.trust.anchor import Anchor
-from bundler.trust.metadata import MANIFEST, ROLES, entry, latest_root, root_version
+from bundler.trust.metadata import MANIFEST, PACKING, ROLES, entry, latest_root, root_version
 from bundler.trust.refusal import AGAIN, TUF_ERRORS, explain
 
-# In bytes. Two ML-DSA signatures alone would pass python-tuf's own limit of 16 kB.
-_TIMESTAMP_LIMIT = 1 << 16
+_CONFIG = UpdaterConfig(timestamp_max_length=1 << 16)  # two ML-DSA signatures pass 16 kB
+LIMITS = {
+    "root": _CONFIG.root_max_length,
+    entry("timestamp.json"): _CONFIG.timestamp_max_length,
+    entry("snapshot.json"): _CONFIG.snapshot_max_length,
+    entry("targets.json"): _CONFIG.targets_max_length,
+    entry(f"{PACKING}.json"): _CONFIG.targets_max_length,
+}
+"""How many bytes a metadata file in a head may have."""
+
 _BASE = "head:///metadata/"
 
 
@@ -46,7 +54,7 @@ def run_updater(head: Mapping[str, bytes], anchor: Anchor, index_name: str) -> d
                     name,
                     _BASE,
                     fetcher=fetcher,
-                    config=UpdaterConfig(timestamp_max_length=_TIMESTAMP_LIMIT),
+                    config=_CONFIG,
                     bootstrap=latest_root(anchor.files),
                 )
                 updater.refresh()

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bundler import create, receive
 from bundler.archive.head import encode_head
+from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError, DamagedError, TrustError
 from bundler.events import ignore
 from bundler.mirror.generations import Generation, Shown, live
@@ -14,6 +19,7 @@ from bundler.model.artifact import Blob
 from bundler.receive import read_volume_head, unpack, verify
 from tests.fakes.command import bundle, site, succeed
 from tests.fakes.trust import digest
+from tests.fakes.wheels import build_wheel
 
 
 def test_a_folder_is_no_volume(tmp_path: Path) -> None:
@@ -48,7 +54,9 @@ def test_what_is_live_is_never_older_than_it_was(tmp_path: Path) -> None:
         assert isinstance(newer, Generation)
         record = mirror.generations / "000001" / "generation.json"
         record.write_bytes(newer.to_bytes())
-        with pytest.raises(TrustError, match="sequence 1 is older than sequence 9, which is live"):
+        with pytest.raises(
+            TrustError, match="sequence 1 is older than 9, which was"
+        ):
             unpack(host.volume(), mirror, observe=ignore)
 
 
@@ -59,3 +67,87 @@ def test_the_mirror_is_held_against_a_second_command(tmp_path: Path) -> None:
             result = bundle("unpack", host.volume(), "--into", host.mirror)
     assert result.exit_code == 1
     assert f"another bundle command is using {host.mirror}" in result.stderr
+
+
+def test_the_packing_host_cannot_bring_in_other_blobs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = create._segments
+
+    def with_another(*arguments: Any) -> Iterator[tuple[str, Sequence[Blob]]]:
+        yield from real(*arguments)
+        yield "evil 1.0", (BlobStore(tmp_path / "home" / "cache").put(b"MZ evil"),)
+
+    monkeypatch.setattr(create, "_segments", with_another)
+    with site(tmp_path) as host:
+        assert host.create().exit_code == 0
+        result = bundle("unpack", host.volume(), "--into", host.mirror)
+    assert result.exit_code == 4
+    assert f"the volume brings {digest(b'MZ evil')} (evil 1.0), which the manifest" in result.stderr
+    assert not Mirror.open(host.mirror).store.has(Blob(digest(b"MZ evil"), 7))
+    assert not (host.mirror / "simple").exists()
+
+
+def test_a_blob_that_is_brought_twice_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = create._segments
+
+    def doubled(*arguments: Any) -> Iterator[tuple[str, Sequence[Blob]]]:
+        found = list(real(*arguments))
+        yield from [*found, found[-1]]
+
+    monkeypatch.setattr(create, "_segments", doubled)
+    with site(tmp_path) as host:
+        assert host.create().exit_code == 0
+        result = bundle("unpack", host.volume(), "--into", host.mirror)
+    assert result.exit_code == 4
+    assert "the volume brings a blob twice (lib 1.0)" in result.stderr
+
+
+def test_wheels_without_their_documents_are_incomplete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = create._segments
+    monkeypatch.setattr(create, "_segments", lambda *words: list(real(*words))[1:])
+    with site(tmp_path) as host:
+        assert host.create().exit_code == 0
+        result = bundle("unpack", host.volume(), "--into", host.mirror)
+    assert result.exit_code == 5
+
+
+def test_one_sequence_never_has_two_contents_even_after_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The crash is between going live and remembering it."""
+    with site(tmp_path) as host:
+        host.create()
+        streams = host.folder / "home" / "streams" / "test"
+        monkeypatch.setattr(receive, "commit", interrupted)
+        assert bundle("unpack", host.volume(), "--into", host.mirror).exit_code == 130
+        monkeypatch.undo()
+        for role in ("targets", "packing", "snapshot", "timestamp"):
+            (streams / f"{role}.json").unlink()
+        host.index.add(*build_wheel("app", "2.0"))
+        shutil.rmtree(host.out)
+        host.create()
+        result = bundle("unpack", host.volume(), "--into", host.mirror)
+    assert result.exit_code == 4
+    assert "sequence 1 was accepted before with other content" in result.stderr
+
+
+def interrupted(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_roots_are_remembered_before_anything_can_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a key that was replaced would count again until some bundle goes live."""
+    seen: list[Path] = []
+    monkeypatch.setattr(receive, "remember_roots", lambda _admission, trust: seen.append(trust))
+    monkeypatch.setattr(receive, "unpack_volume", interrupted)
+    with site(tmp_path) as host:
+        host.create()
+        assert bundle("unpack", host.volume(), "--into", host.mirror).exit_code == 130
+    assert seen == [Mirror.open(host.mirror).trust]

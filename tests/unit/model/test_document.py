@@ -56,6 +56,7 @@ def test_values_are_taken_by_type(
         (Reader.size, "1", r"place\.key: not an integer of 0 or more"),
         (Reader.positive, 0, r"place\.key: not an integer of 1 or more"),
         (Reader.time, "2026-01-31", r"place\.key: not a time like"),
+        (Reader.time, "2026-02-31T12:00:00Z", r"place\.key: not a time: day"),
         (Reader.time, "2026-01-31T12:00:00Z\n", r"place\.key: not a time like"),
         (Reader.time, "2026-01-3\u0661T12:00:00Z", r"place\.key: not a time like"),
         (Reader.digest, DIGEST.upper(), r"place\.key: not a sha256 digest"),

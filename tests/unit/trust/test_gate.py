@@ -26,7 +26,16 @@ from tuf.api.metadata import (
 
 from bundler.errors import BundlerError, DamagedError, RefusedError, TrustError
 from bundler.model.canonical import canonical
-from bundler.trust.gate import Admission, Anchor, admit, anchor_from_root, commit, load_anchor, pin
+from bundler.trust.gate import (
+    Admission,
+    Anchor,
+    admit,
+    anchor_from_root,
+    commit,
+    load_anchor,
+    pin,
+    remember_roots,
+)
 from bundler.trust.keys import fingerprint
 from bundler.trust.signing import LIFETIMES
 from tests.fakes.trust import (
@@ -529,6 +538,42 @@ def test_rotation_signed_by_both_is_accepted_and_kept(stream: FakeStream, trust:
     assert (trust / "web/1.root.json").exists()
     assert accept(rotated.head(), trust).sequence == 3
     assert not pin(rotated.root, trust).changed
+
+
+def test_a_replaced_key_is_out_though_its_successors_bundle_never_went_live(
+    stream: FakeStream, trust: Path
+) -> None:
+    new = CryptoSigner.generate_ed25519()
+    old = stream.head()
+    rotated = rotate(stream, new, [*stream.signers, new])
+    remember_roots(admit(rotated.head(), load_anchor(trust, "web")), trust)
+    assert set(load_anchor(trust, "web").files) == {"1.root.json", "2.root.json"}
+    assert load_anchor(trust, "web").sequence == 0
+    refused(old, trust, "is not signed by 1 of the keys")
+
+
+def test_an_expired_root_is_told_by_the_date_of_the_one_trusted_here(tmp_path: Path) -> None:
+    stream = make_stream(tmp_path, now=the_time() - timedelta(days=6 * 365))
+    head = stream.head()
+    anchor = anchor_from_root(stream.root)
+    expired = f"the root metadata expired on {anchor_date(stream.root)}"
+    refused(head, anchor, expired)
+    refused({name: data for name, data in head.items() if "root" not in name}, anchor, expired)
+
+
+def anchor_date(root: bytes) -> str:
+    return f"{Metadata[Root].from_bytes(root).signed.expires:%Y-%m-%d}"
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("timestamp", 65_536), ("snapshot", 2_000_000), ("targets", 5_000_000), ("9.root", 512_000)],
+)
+def test_no_metadata_is_parsed_that_is_too_large(
+    stream: FakeStream, trust: Path, name: str, limit: int
+) -> None:
+    head = stream.head() | {f"metadata/{name}.json": b"[" * (limit + 1)}
+    refused(head, trust, rf"{name}\.json has {limit + 1} bytes, {limit} at most")
 
 
 @pytest.mark.parametrize("signed_by", ["new", "old"])
