@@ -8,6 +8,7 @@ order of the plan and waits for each until it is there and was checked.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -80,6 +81,8 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     Raises:
         BundlerError: of every kind; nothing is left in `out` then.
     """
+    outside.authority.check_signers(outside.signers)
+    _sweep(out, profile.stream)
     with Downloader(
         outside.transport, outside.cache, check=_check_download, observer=outside.observe
     ) as downloads:
@@ -143,6 +146,23 @@ def _pack(
         files=len(plan.files),
         wheels=sum(file.blob.size for file in plan.files),
     )
+
+
+def _sweep(out: Path, stream: str) -> None:
+    """Remove what a run of this stream that was killed has left in the folder."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise BundlerError(f"{out} is not a folder", hint="give a folder with -o")
+    leftover = re.compile(
+        rf"{stream}-\d{{6,}}\.v\d+\.tar\.zst\.part|\.{stream}-\d{{6,}}\.locks\.part"
+    )
+    for path in out.iterdir():
+        if leftover.fullmatch(path.name):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def _check_download(file: PlannedFile, path: Path) -> None:
@@ -220,7 +240,6 @@ def _locks_folder(final: Path, locks: Mapping[str, bytes]) -> Iterator[Path]:
     partial = final.with_name(f".{final.name}.part")
     if final.exists():
         raise BundlerError(f"{final} exists already", hint="give another folder with -o")
-    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
         for name, data in locks.items():

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# uv and bundle lie beside this Python, also where nobody has activated its environment.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 # Machines are noisy: how long an example takes says nothing about the code.
 settings.register_profile("bundler", deadline=None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 import typer
@@ -29,6 +30,7 @@ from bundler.events import Advanced, Event, Finished, Noticed, Observer, Started
 from bundler.model.canonical import Json
 from bundler.report.text import human_size, printable
 
+_NO_READER = 141  # what a shell reports for a program that SIGPIPE ended
 _INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
 
 
@@ -98,11 +100,9 @@ class Console:
         """Print what the command found or made, on stdout."""
         if self._bars is not None:
             self._bars.stop()
-        text = (
+        _print(
             json.dumps(result.to_json(), indent=2) if self._as_json else printable(result.to_text())
         )
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
 
     def say(self, line: str) -> None:
         """A line for people that belongs to no phase, on stderr; nothing with --quiet."""
@@ -116,7 +116,29 @@ class Console:
             self._stderr.print(Text("hint: ", style="bold") + Text(printable(hint)))
         if self._as_json:
             error = {"code": code, "exit-code": exit_code, "message": message, "hint": hint}
-            sys.stdout.write(json.dumps({"error": error}, indent=2) + "\n")
+            with suppress(BundlerError):  # it may be what failed
+                _print(json.dumps({"error": error}, indent=2))
+
+
+def _print(text: str) -> None:
+    """Write a document to stdout.
+
+    Raises:
+        typer.Exit: if nobody reads any more, as when piped into `head`.
+        BundlerError: if it cannot be written.
+    """
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Else Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_NO_READER) from None
+    except OSError as error:
+        raise BundlerError(
+            f"the result cannot be written to standard output: {error.strerror or error}",
+            hint="what the command made is there all the same",
+        ) from error
 
 
 def _describe_os_error(error: OSError) -> BundlerError:

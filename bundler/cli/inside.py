@@ -50,9 +50,12 @@ def verify(
         from bundler.mirror.layout import Mirror
         from bundler.receive import verify as verify_volume
         from bundler.trust.gate import anchor_from_root
+        from bundler.trust.metadata import read_root
 
         if trust is not None and mirror is None:
-            judge: Anchor | Mirror = anchor_from_root(trust.read_bytes())
+            root = trust.read_bytes()
+            read_root(str(trust), root)
+            judge: Anchor | Mirror = anchor_from_root(root)
         elif mirror is not None and trust is None:
             judge = Mirror.open(mirror)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,6 +27,8 @@ def init(
 ) -> None:
     """Write a commented starter profile."""
     with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.disk import atomic_write
+
         text = (files("bundler.cli") / "starter.toml").read_text()
         name = path.stem.lower().replace("_", "-").replace(".", "-")
         try:
@@ -35,12 +38,17 @@ def init(
                 f"{path}: {name!r} cannot be a stream's name",
                 hint="name the file with lowercase letters, digits and inner hyphens",
             ) from error
-        try:
-            with path.open("xb") as file:
-                file.write(text.replace("@NAME@", name).encode())
-        except FileExistsError as error:
-            raise BundlerError(f"{path} exists", hint="give another name") from error
-        said = f"wrote {path}; edit it, then: bundle create {path} -o out"
+        if os.path.lexists(path):
+            raise BundlerError(f"{path} exists", hint="give another name")
+        if not path.parent.is_dir():
+            raise BundlerError(f"{path.parent} is not a folder", hint="make it first")
+        atomic_write(path, text.replace("@NAME@", name).encode())
+        said = (
+            f"wrote {path}; edit it, then:\n"
+            f"  bundle keygen NAME\n"
+            f"  bundle trust init {name} --key NAME\n"
+            f"  bundle create {path} -o out"
+        )
         out.result(Said(said, {"profile": str(path)}))
 
 

@@ -59,11 +59,12 @@ class CreatedResult:
         """The volume, its size, the locks."""
         made = self.created
         share = made.index.size / made.wheels
+        percent = f" ({share:.0%})" if share < 1 else ""
         return (
             f"{made.volume}: {made.manifest.stream} sequence {made.manifest.sequence}\n"
             f"{len(made.manifest.projects)} projects, {made.files} wheels for"
             f" {len(made.manifest.targets)} targets: {human_size(made.wheels)} in"
-            f" {human_size(made.index.size)} ({share:.0%})\n"
+            f" {human_size(made.index.size)}{percent}\n"
             f"locks: {made.locks}"
         )
 

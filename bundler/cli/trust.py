@@ -12,6 +12,7 @@ from bundler.cli.console import console
 from bundler.cli.home import find_home
 from bundler.cli.options import AsJson, HomeFolder, Into, Quiet, now
 from bundler.cli.results import TIME
+from bundler.errors import BundlerError
 from bundler.model.canonical import Json
 
 if TYPE_CHECKING:
@@ -77,10 +78,14 @@ def init(
         from bundler.trust.metadata import read_root
 
         folders = find_home(home)
-        officers = [KeyHolder(key, load_signer(key, folders.keys)) for key in keys]
-        packing = (
-            KeyHolder(packing_key, load_signer(packing_key, folders.keys)) if packing_key else None
-        )
+
+        def hold(key: str) -> KeyHolder:
+            # A path is remembered, so it must mean the same from every folder.
+            reference = str(Path(key).expanduser().absolute()) if key.endswith(".key") else key
+            return KeyHolder(reference, load_signer(reference, folders.keys))
+
+        officers = [hold(key) for key in keys]
+        packing = hold(packing_key) if packing_key else None
         authority = Authority.create(
             folders.streams / stream, stream, officers, threshold, now(), packing=packing
         )
@@ -106,6 +111,10 @@ def export(
         from bundler.trust.metadata import read_root
 
         root = Authority.open(find_home(home).streams / stream).root_bytes()
+        if output.exists() and output.read_bytes() != root:
+            raise BundlerError(f"{output} exists and is something else", hint="give another name")
+        if not output.parent.is_dir():
+            raise BundlerError(f"{output.parent} is not a folder", hint="make it first")
         atomic_write(output, root)
         step = f"next, inside: bundle trust pin {output.name} --into MIRROR"
         out.result(RootResult(f"wrote {output}:", read_root(str(output), root), step))

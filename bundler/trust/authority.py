@@ -163,6 +163,16 @@ class Authority:
         paths = {version: p for p in self.folder.iterdir() if (version := root_version(p.name))}
         return {entry(paths[n].name): read_whole(paths[n]) for n in sorted(paths)}
 
+    def check_signers(self, signers: Sequence[Signer]) -> None:
+        """See early whether `authorise` will have the keys that it needs.
+
+        Raises:
+            TrustError: naming the keys that are missing.
+        """
+        root = read_metadata("root", self.root_bytes(), Root).signed
+        for role in (Targets.type, Timestamp.type):
+            enough(signers, root, role)
+
     def head_bounds(self) -> dict[str, int]:
         """Bounds of the sizes, in bytes, of the metadata that `authorise` will put into a head."""
         root = read_metadata("root", self.root_bytes(), Root).signed

@@ -101,7 +101,7 @@ def enough(signers: Iterable[Signer], root: Root, role: str) -> list[Signer]:
         raise TrustError(
             f"{root.roles[role].threshold} of the keys for {role} must sign; {len(able)} at hand,"
             f" missing: {missing}",
-            hint="put the missing keys into the folder of keys on this host",
+            hint="put their files where `bundle trust init` found them, as a rule into HOME/keys",
         )
     return list(able.values())
 

@@ -124,9 +124,8 @@ def test_init_writes_a_profile_that_create_accepts(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PIP_INDEX_URL", finished.index.url)
-    assert (
-        "wrote my_team.toml; edit it, then: bundle create" in succeed("init", "my_team.toml").stdout
-    )
+    said = succeed("init", "my_team.toml").stdout
+    assert "bundle trust init my-team --key NAME\n  bundle create my_team.toml -o out" in said
     path = tmp_path / "my_team.toml"
     profile = parse_profile(path.read_bytes(), "my_team.toml")
     assert profile.stream == "my-team"
@@ -187,7 +186,7 @@ def test_init_refuses_what_cannot_be_a_stream(tmp_path: Path, name: str) -> None
 def test_init_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
     result = bundle("init", tmp_path / "none" / "x.toml")
     assert result.exit_code == 1
-    assert f"{tmp_path / 'none' / 'x.toml'}: no such file or directory" in result.stderr
+    assert f"{tmp_path / 'none'} is not a folder" in result.stderr
 
 
 # keygen

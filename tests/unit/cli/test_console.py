@@ -7,6 +7,8 @@ import io
 import json
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -343,3 +345,49 @@ def test_a_command_without_progress_draws_nothing() -> None:
 def test_a_result_commands_no_terminal(capsys: Capture) -> None:
     assert run(lambda out: out.result(Said(HOSTILE, {}))) == 0
     assert ESCAPED in capsys.readouterr().out
+
+
+def test_a_result_that_cannot_be_written_says_so() -> None:
+    script = "from bundler.cli.main import main; main()"
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script, "init", "/nowhere/x.toml", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+
+
+def test_nobody_reads_the_result(tmp_path: Path) -> None:
+    script = "from bundler.cli.main import main; main()"
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script, "init", str(tmp_path / "x.toml")],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+    assert (tmp_path / "x.toml").exists()
+
+
+def test_a_full_disk_behind_stdout(tmp_path: Path) -> None:
+    script = "from bundler.cli.main import main; main()"
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script, "init", str(tmp_path / "x.toml")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "the result cannot be written to standard output: No space left" in done.stderr
+    assert "what the command made is there all the same" in done.stderr

@@ -291,3 +291,64 @@ def test_interrupted(host: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(host.out.iterdir()) == []
     monkeypatch.undo()
     assert "3 from the cache" in host.create().stderr
+
+
+def test_missing_keys_are_told_before_anything_is_fetched(host: Site) -> None:
+    (host.folder / "home" / "keys" / "officer.key").unlink()
+    host.index.requests.clear()
+    result = host.create()
+    assert result.exit_code == 4
+    assert "1 of the keys for targets must sign; 0 at hand, missing: " in result.stderr
+    assert host.index.requests == []
+    assert not host.out.exists()
+
+
+def test_a_key_given_by_its_path_is_found_from_every_folder(
+    host: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(host.folder)
+    succeed("trust", "init", "other", "--key", "home/keys/officer.key", *host.home)
+    host.profile.write_text(host.profile.read_text().replace('"test"', '"other"'))
+    monkeypatch.chdir("/")
+    assert host.create().exit_code == 0
+
+
+def test_export_overwrites_nothing_else(host: Site) -> None:
+    before = host.profile.read_bytes()
+    result = bundle("trust", "export", "test", "-o", host.profile, *host.home)
+    assert result.exit_code == 1
+    assert f"{host.profile} exists and is something else" in result.stderr
+    assert host.profile.read_bytes() == before
+    succeed("trust", "export", "test", "-o", host.root, *host.home)
+    lost = bundle("trust", "export", "test", "-o", host.folder / "no" / "root.json", *host.home)
+    assert lost.exit_code == 1
+    assert not (host.folder / "no").exists()
+
+
+def test_output_that_is_a_file(host: Site) -> None:
+    host.out.write_text("precious")
+    host.index.requests.clear()
+    result = host.create()
+    assert result.exit_code == 1
+    assert f"{host.out} is not a folder" in result.stderr
+    assert host.out.read_text() == "precious"
+    assert host.index.requests == []
+
+
+def test_what_a_killed_run_has_left_is_removed_and_nothing_else(host: Site) -> None:
+    host.out.mkdir()
+    (host.out / "test-000009.v01.tar.zst.part").write_text("")
+    (host.out / ".test-000009.locks.part").mkdir()
+    (host.out / "another-000009.v01.tar.zst.part").write_text("")
+    assert host.create().exit_code == 0
+    assert sorted(path.name for path in host.out.iterdir()) == [
+        "another-000009.v01.tar.zst.part",
+        "test-000001.locks",
+        "test-000001.v01.tar.zst",
+    ]
+
+
+def test_verify_by_what_is_no_root_names_the_file(finished: Site) -> None:
+    result = bundle("verify", finished.volume(), "--trust", finished.profile)
+    assert result.exit_code == 4
+    assert f"{finished.profile} is not root metadata" in result.stderr
