@@ -1,20 +1,40 @@
-"""A blob, a file on an index, and the name of a wheel."""
+"""A blob, a file on an index, the name of a wheel and the headers of its METADATA."""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NewType
+from typing import Final, NewType
 
 from packaging.tags import Tag
-from packaging.utils import BuildTag, NormalizedName, parse_wheel_filename
+from packaging.utils import (
+    BuildTag,
+    InvalidWheelFilename,
+    NormalizedName,
+    parse_wheel_filename,
+)
 from packaging.version import Version
 
 Sha256 = NewType("Sha256", str)
 """64 lowercase hexadecimal digits; made by `parse_sha256`, or by hashing."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+MAX_FILENAME: Final = 255
+"""Characters; no usual file system has longer names."""
+
+MAX_TAGS: Final = 1000
+"""Tags of one filename; a few dozen are rare."""
+
+MAX_HEADER_LINES: Final = 20_000
+"""Lines; a licence or a description that stands in the headers has some hundreds."""
+
+_TAGS_TO_REMEMBER: Final = 16
+
+# A line of headers as `email` takes it: a name, or more of the value above.
+_HEADER_LINE = re.compile(rb"(?:From |[!-9;-~]*:|[ \t])[^\r\n]*(?:\r\n|[\r\n]|\Z)")
 
 
 def parse_sha256(text: object) -> Sha256:
@@ -73,11 +93,44 @@ class WheelName:
     tags: frozenset[Tag]
 
 
-@lru_cache(maxsize=8192)
 def parse_wheel_name(filename: str) -> WheelName:
     """Split a wheel's filename.
 
     Raises:
-        packaging.utils.InvalidWheelFilename: if it is not one.
+        packaging.utils.InvalidWheelFilename: if it is not one, has more than `MAX_FILENAME`
+            characters, or stands for more than `MAX_TAGS` tags.
     """
+    if len(filename) > MAX_FILENAME:
+        raise InvalidWheelFilename(
+            f"Invalid wheel filename (more than {MAX_FILENAME} characters): {filename!r:.120}"
+        )
+    # A compressed tag set is a cross product (PEP 425): it is counted before it is made.
+    tags = math.prod(part.count(".") + 1 for part in filename[:-4].split("-")[-3:])
+    if tags > MAX_TAGS:
+        raise InvalidWheelFilename(f"Invalid wheel filename ({tags} tags): {filename!r}")
+    if tags > _TAGS_TO_REMEMBER:
+        return WheelName(*parse_wheel_filename(filename))
+    return _parse_and_remember(filename)
+
+
+@lru_cache(maxsize=8192)
+def _parse_and_remember(filename: str) -> WheelName:
     return WheelName(*parse_wheel_filename(filename))
+
+
+def header_block(metadata: bytes) -> bytes:
+    """METADATA without its description: the lines in front of the first that is no header.
+
+    Parse no more than this. What follows may be a million lines, or a MIME message of as many
+    parts.
+
+    Raises:
+        ValueError: if they are `MAX_HEADER_LINES` or more.
+    """
+    end = 0
+    for _ in range(MAX_HEADER_LINES):
+        line = _HEADER_LINE.match(metadata, end)
+        if line is None:
+            return metadata[:end]
+        end = line.end()
+    raise ValueError(f"METADATA has {MAX_HEADER_LINES} lines of headers or more")

@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-import lzma
+import io
 import zipfile
 import zlib
+from dataclasses import dataclass
+from email.message import Message
 from email.parser import BytesHeaderParser
-from typing import IO
+from typing import IO, Final
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from bundler.errors import RefusedError
-from bundler.model.artifact import Sha256, WheelName, parse_wheel_name
+from bundler.model.artifact import Sha256, WheelName, header_block, parse_wheel_name
 
-MAX_METADATA = 16 * 1024 * 1024
+MAX_METADATA = 4 * 1024 * 1024
 """Bytes; the largest METADATA seen on the public index is below 2 MB."""
 
+MAX_DIRECTORY: Final = 16 * 1024 * 1024
+"""Bytes of a wheel's zip directory."""
+
+MAX_ENTRIES: Final = 100_000
+"""Entries of a wheel's zip directory; each costs some 400 bytes of memory."""
+
+_ENTRY: Final = b"PK\x01\x02"
+"""What each entry of a zip directory begins with (APPNOTE 4.3.12)."""
+
+_METHODS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""The others of `zipfile` decompress as much as comes, whatever was asked for."""
+
+_ENCRYPTED: Final = 1 << 0 | 1 << 6 | 1 << 13
+"""Flag bits: encrypted, strongly encrypted, and header values masked (APPNOTE 4.4.4)."""
 
 # What zipfile and its decompressors raise for odd bytes.
 _ODD_ZIP = (
     zipfile.BadZipFile,
     zlib.error,
-    lzma.LZMAError,
     EOFError,
     NotImplementedError,
     RuntimeError,
@@ -38,8 +54,40 @@ class WheelError(RefusedError):
     code = "wheel"
 
 
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """A wheel as zipfile gets to see it: no huge directory goes through.
+
+    zipfile reads the directory in one piece, of the size that the end of the file claims, and
+    makes an object of each entry. To bound what it reads needs no second opinion on where the
+    directory is.
+    """
+
+    wheel: IO[bytes]
+    filename: str
+
+    def read(self, size: int = -1, /) -> bytes:
+        if size > MAX_DIRECTORY:
+            raise WheelError(f"{self.filename}: its zip directory has {size} bytes")
+        data = self.wheel.read(size)
+        if data.count(_ENTRY) > MAX_ENTRIES:
+            raise WheelError(f"{self.filename}: its zip directory has over {MAX_ENTRIES} entries")
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self.wheel.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.wheel.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
 def read_metadata(wheel: IO[bytes], filename: str) -> bytes:
     """The exact bytes of METADATA; `wheel` is seekable.
+
+    Takes a bounded amount of memory, whatever the wheel.
 
     Raises:
         WheelError: if the file is not a zip file, has not exactly one METADATA, or that one is
@@ -47,22 +95,30 @@ def read_metadata(wheel: IO[bytes], filename: str) -> bytes:
     """
     name = parse_wheel_name(filename)
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with zipfile.ZipFile(_Guarded(wheel, filename)) as archive:
             entry = archive.getinfo(_metadata_entry(archive, name, filename))
-            if entry.file_size > MAX_METADATA:
-                raise WheelError(f"{filename}: its METADATA has {entry.file_size} bytes")
-            data = _read_entry(archive, entry)
+            if not 0 <= entry.header_offset < wheel.seek(0, io.SEEK_END):
+                raise zipfile.BadZipFile("an entry outside of the file")
+            data = _read_entry(archive, entry, filename)
     except _ODD_ZIP as error:
         raise WheelError(f"{filename}: not a readable wheel: {error}") from error
     _check_identity(data, name, filename)
     return data
 
 
-def check_wheel(wheel: IO[bytes], filename: str, metadata: Sha256) -> bytes:
-    """Hold a wheel against the digest of the METADATA that was planned with; return METADATA.
+def check_wheel(
+    wheel: IO[bytes], filename: str, metadata: Sha256, requires_python: str | None = None
+) -> bytes:
+    """Hold a wheel against what it was planned with; return METADATA.
+
+    Args:
+        wheel: Seekable.
+        filename: What the wheel is called.
+        metadata: The digest of the METADATA that dependencies were resolved from.
+        requires_python: As `check_requires_python`.
 
     Raises:
-        WheelError: as `read_metadata`, or if the digest differs.
+        WheelError: as `read_metadata` and `check_requires_python`, or if the digest differs.
     """
     data = read_metadata(wheel, filename)
     if hashlib.sha256(data).hexdigest() != metadata:
@@ -70,16 +126,55 @@ def check_wheel(wheel: IO[bytes], filename: str, metadata: Sha256) -> bytes:
             f"{filename}: its METADATA is not the one that dependencies were resolved from",
             hint="the index serves metadata that disagrees with the wheel; tell its operator",
         )
+    check_requires_python(data, filename, requires_python)
     return data
 
 
-def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    try:
-        return archive.read(entry)
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise zipfile.BadZipFile(str(error)) from error  # bz2's word for odd bytes
+def read_requires_python(metadata: bytes, filename: str) -> str | None:
+    """What METADATA demands of Python, as it is written there; None when it demands nothing.
+
+    Raises:
+        WheelError: if it says so twice.
+    """
+    return _single(_headers(metadata, filename), "Requires-Python", filename) or None
+
+
+def check_requires_python(metadata: bytes, filename: str, stated: str | None) -> None:
+    """Hold what an index or a document states beside a wheel (PEP 503) against its METADATA.
+
+    Installers skip a wheel by what is stated, and never open it. To state nothing is fine.
+
+    Raises:
+        WheelError: if the two are different specifiers.
+    """
+    if not stated:
+        return
+    own = read_requires_python(metadata, filename) or ""
+    if not _same_specifier(stated, own):
+        raise WheelError(
+            f"{filename}: is listed with Requires-Python {stated!r:.80},"
+            f" its METADATA says {own!r:.80}"
+        )
+
+
+def _read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, filename: str) -> bytes:
+    size = entry.file_size
+    if (largest := max(size, entry.compress_size)) > MAX_METADATA:
+        raise WheelError(f"{filename}: its METADATA has {largest} bytes")
+    if entry.flag_bits & _ENCRYPTED:
+        raise WheelError(f"{filename}: its METADATA is encrypted")
+    if entry.compress_type not in _METHODS:
+        raise WheelError(
+            f"{filename}: its METADATA has compression method {entry.compress_type},"
+            " neither stored nor deflated"
+        )
+    # zipfile ends a stream without a word at the size that the directory claims: show it more.
+    entry.file_size = MAX_METADATA + 1
+    with archive.open(entry) as stream:
+        data = stream.read(MAX_METADATA + 1)
+    if len(data) != size:
+        raise WheelError(f"{filename}: its METADATA has not the {size} bytes that it should have")
+    return data
 
 
 def _metadata_entry(archive: zipfile.ZipFile, name: WheelName, filename: str) -> str:
@@ -97,14 +192,37 @@ def _metadata_entry(archive: zipfile.ZipFile, name: WheelName, filename: str) ->
 
 
 def _check_identity(data: bytes, name: WheelName, filename: str) -> None:
-    headers = BytesHeaderParser().parsebytes(data)
-    project, version = str(headers.get("Name", "")), str(headers.get("Version", ""))
+    headers = _headers(data, filename)
+    project, version = (_single(headers, field, filename) for field in ("Name", "Version"))
     if not _same(project, version, name):
         raise WheelError(f"{filename}: its METADATA says {project!r:.80} {version!r:.80}")
+
+
+def _headers(metadata: bytes, filename: str) -> Message:
+    try:
+        return BytesHeaderParser().parsebytes(header_block(metadata))
+    except ValueError as error:
+        raise WheelError(f"{filename}: its {error}") from error
+
+
+def _single(headers: Message, field: str, filename: str) -> str:
+    values = headers.get_all(field, [""])
+    if len(values) != 1:
+        raise WheelError(f"{filename}: its METADATA has the field {field} {len(values)} times")
+    return str(values[0])
 
 
 def _same(project: str, version: str, name: WheelName) -> bool:
     try:
         return canonicalize_name(project) == name.project and Version(version) == name.version
-    except InvalidVersion:
+    except ValueError:  # also of a number with thousands of digits
+        return False
+
+
+def _same_specifier(one: str, other: str) -> bool:
+    if one.strip() == other.strip():
+        return True
+    try:
+        return SpecifierSet(one) == SpecifierSet(other)
+    except InvalidSpecifier:
         return False
