@@ -213,7 +213,7 @@ def _project_document(
             index=file.index,
             targets=file.targets,
             required_by=file.required_by,
-            requires_python=file.remote.requires_python,
+            requires_python=str(file.requires_python) or None,
             upload_time=file.remote.upload_time,
             yanked=file.remote.yanked,
         )

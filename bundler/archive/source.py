@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from bundler.errors import BundlerError
 
-CHUNK = 1 << 20
+CHUNK = 128 << 10
 
 
 class Source:

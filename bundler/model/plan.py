@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
@@ -19,6 +20,7 @@ class PlannedFile:
         remote: Where it is; its name.
         blob: Its digest and size, which the download must meet.
         metadata: The digest of its METADATA as the resolver read it.
+        requires_python: As METADATA states it, which pages may not; empty when it does not.
         index: Name of the profile's index that lists it.
         targets: Names of the targets that install it, sorted.
         required_by: Who asked: "profile", or normalised project names, sorted.
@@ -29,6 +31,7 @@ class PlannedFile:
     remote: RemoteFile
     blob: Blob
     metadata: Sha256
+    requires_python: SpecifierSet
     index: str
     targets: tuple[str, ...]
     required_by: tuple[str, ...]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
+from packaging.markers import UndefinedComparison, default_environment
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +26,11 @@ def _check_requirement(text: str) -> str:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise ValueError(str(error).replace("\n", " ")) from error
+    try:
+        if requirement.marker:
+            requirement.marker.evaluate({**default_environment(), "extra": ""})
+    except UndefinedComparison as error:
+        raise ValueError(f"its marker cannot be evaluated: {error}") from error
     if requirement.url:
         raise ValueError("a URL requirement comes from no index; name the project and a version")
     return text

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import tomli_w
 from packaging.pylock import Package, PackageWheel, Pylock
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from bundler.model.plan import PlannedFile
@@ -38,11 +38,11 @@ def _package(file: PlannedFile) -> Package:
     return Package(
         name=file.project,
         version=file.version,
-        requires_python=_specifier(file.remote.requires_python),
+        requires_python=file.requires_python or None,
         wheels=[
             PackageWheel(
                 name=file.remote.filename,
-                url=file.remote.url,
+                url=_without_query(file.remote.url),
                 size=file.blob.size,
                 upload_time=_time(file.remote.upload_time),
                 hashes={"sha256": file.blob.sha256},
@@ -51,11 +51,9 @@ def _package(file: PlannedFile) -> Package:
     )
 
 
-def _specifier(text: str | None) -> SpecifierSet | None:
-    try:
-        return SpecifierSet(text) if text else None
-    except InvalidSpecifier:
-        return None  # selection let it pass as pip does; a lock must not state it
+def _without_query(url: str) -> str:
+    """A lock travels, and some indexes put a token behind the question mark."""
+    return url.partition("?")[0]
 
 
 def _time(text: str | None) -> datetime | None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from packaging.utils import NormalizedName
 
-from bundler.errors import NoSolutionError
+from bundler.errors import NoSolutionError, ProfileError
 from bundler.events import Advanced, Finished, Noticed, Observer, Started
 from bundler.model.plan import Plan, PlannedFile
 from bundler.model.profile import Profile
 from bundler.model.target import Target
+from bundler.resolve.catalogue import Catalogue
+from bundler.resolve.dependencies import parse_core_metadata
 from bundler.resolve.index import Index
 from bundler.resolve.lock import lock_name, write_lock
-from bundler.resolve.provider import Catalogue
 from bundler.resolve.solve import Conflict, Pin, Solution, solve
 
 _MOST_THREADS = 16
@@ -40,8 +41,9 @@ def make_plan(
             target, so that it can be fetched meanwhile; almost always it stays in the plan.
 
     Raises:
+        ProfileError: if no requirement applies to any target.
         NoSolutionError: naming each target without a solution, and why.
-        NetworkError, RefusedError: when the index or a wheel's metadata fails.
+        DigestMismatchError, NetworkError: when the index or a wheel's metadata fails.
     """
     targets = profile.parsed_targets()
     catalogue = Catalogue(index)
@@ -54,7 +56,11 @@ def make_plan(
         return outcome
 
     with ThreadPoolExecutor(min(len(targets), _MOST_THREADS), "resolve") as pool:
-        outcomes = list(pool.map(resolve, targets))
+        try:
+            outcomes = list(pool.map(resolve, targets))
+        except BaseException:
+            index.close()  # the threads wait for it, and the pool waits for the threads
+            raise
     conflicts = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
     if conflicts:
         raise NoSolutionError(
@@ -62,12 +68,16 @@ def make_plan(
             hint="change the requirements or leave the target out; nothing was written",
         )
     solutions = [outcome for outcome in outcomes if isinstance(outcome, Solution)]
-    for notice in sorted({notice for solution in solutions for notice in solution.notices}):
+    if not any(solution.pins for solution in solutions):
+        raise ProfileError(
+            "no requirement applies to any target", hint="look at the markers of the requirements"
+        )
+    for notice in _notices(solutions):
         observe(Noticed(notice))
     files = _merge(solutions, index.name)
     statuses = _statuses(files, catalogue)
     index.close()
-    observe(Finished("resolve", f"{len(files)} wheels for {len(targets)} targets"))
+    observe(Finished("resolve", f"{_count(files, 'wheel')} for {_count(targets, 'target')}"))
     return Plan(
         targets=targets,
         files=files,
@@ -101,6 +111,7 @@ def _merge(solutions: Sequence[Solution], index: str) -> tuple[PlannedFile, ...]
             remote=wish.pin.file,
             blob=wish.pin.facts.blob,
             metadata=wish.pin.facts.metadata_sha256,
+            requires_python=parse_core_metadata(wish.pin.facts.metadata).requires_python,
             index=index,
             targets=tuple(sorted(wish.targets)),
             required_by=tuple(sorted(wish.required_by)),
@@ -123,6 +134,24 @@ def _statuses(
         for project, page in pages.items()
         if page is not None and page.status != "active"
     }
+
+
+def _notices(solutions: Sequence[Solution]) -> Iterator[str]:
+    """What a person should hear, once for all targets that share it."""
+    yield from sorted({notice for solution in solutions for notice in solution.notices})
+    shared: dict[tuple[str, str], list[str]] = {}
+    for solution in solutions:
+        for fault in solution.left_out:
+            shared.setdefault(fault, []).append(solution.target.name)
+    for (version, reason), targets in sorted(shared.items()):
+        yield f"{version} is left out for {', '.join(targets)}: {reason}"
+    for solution in solutions:
+        if not solution.pins:
+            yield f"no requirement applies to {solution.target.name}"
+
+
+def _count(items: Sized, noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
 def _describe(conflicts: Sequence[Conflict]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import InvalidWheelFilename
+from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bundler.model.artifact import RemoteFile, parse_wheel_name
@@ -26,18 +26,22 @@ Releases = Mapping[Version, tuple[RemoteFile, ...]]
 def group_releases(page: ProjectPage) -> Releases:
     """The wheels on a page by version; files that are no wheels of this project are left out.
 
-    Only the version is read here: a page lists thousands of files, and a resolution looks at few.
+    Only project and version are read here: a page lists thousands of files, and a resolution looks
+    at few.
     """
-    texts: dict[str, list[RemoteFile]] = {}
+    texts: dict[tuple[str, str], list[RemoteFile]] = {}
     for file in page.files:
         if file.filename.endswith(".whl") and (parts := file.filename.split("-", 2))[2:]:
-            texts.setdefault(parts[1], []).append(file)
+            texts.setdefault((parts[0], parts[1]), []).append(file)
+    own = {stem for stem, _ in texts if canonicalize_name(stem) == page.name}
     versions: dict[Version, list[RemoteFile]] = {}
-    for text, files in texts.items():
+    for (stem, text), files in texts.items():
         try:
-            versions.setdefault(Version(text.replace("_", "+", 1)), []).extend(files)
+            version = Version(text)
         except InvalidVersion:
             continue
+        if stem in own:
+            versions.setdefault(version, []).extend(files)
     return {version: tuple(versions[version]) for version in sorted(versions, reverse=True)}
 
 
@@ -57,27 +61,31 @@ class Choice:
 
 def choices(releases: Releases, specifier: SpecifierSet, target: Target) -> Iterator[Choice]:
     """Every version that fits, with its wheel, in the order in which pip would try them."""
+    exact = _pins_exactly(specifier)
     if specifier.prereleases:
-        yield from _usable(releases, specifier, target, list(releases))
+        yield from installable(releases, specifier, target, yanked=exact)
         return
-    finals = [version for version in releases if not version.is_prerelease]
+    finals = {version: files for version, files in releases.items() if not version.is_prerelease}
     found = False
-    for choice in _usable(releases, specifier, target, finals):
+    for choice in installable(finals, specifier, target, yanked=exact):
         found = True
         yield choice
     if not found:
-        rest = [version for version in releases if version.is_prerelease]
-        yield from _usable(releases, specifier, target, rest)
+        rest = {version: files for version, files in releases.items() if version.is_prerelease}
+        yield from installable(rest, specifier, target, yanked=exact)
 
 
-def _usable(
-    releases: Releases, specifier: SpecifierSet, target: Target, versions: list[Version]
+def installable(
+    releases: Releases, specifier: SpecifierSet, target: Target, *, yanked: bool
 ) -> Iterator[Choice]:
-    pinned = _pins_exactly(specifier)
-    for version in versions:
+    """Every version that fits, pre-releases too, newest first, with its wheel.
+
+    `yanked` says whether files count that were withdrawn.
+    """
+    for version, listed in releases.items():
         if not specifier.contains(version, prereleases=True):
             continue
-        files = tuple(file for file in releases[version] if pinned or file.yanked is None)
+        files = tuple(file for file in listed if yanked or file.yanked is None)
         if (file := best_wheel(files, target)) is not None:
             yield Choice(version, file)
 

@@ -37,7 +37,8 @@ class Run:
 
 
 def run(argv: Sequence[str], *, cwd: Path, env: dict[str, str] | None = None) -> Run:
-    """Run a command to its end; fail loudly when it fails."""
+    """Run a command to its end, on a disk that owes nothing to others; fail loudly if it fails."""
+    os.sync()
     started = time.perf_counter()
     with subprocess.Popen(
         argv, cwd=cwd, env={**os.environ, **(env or {})}, stdout=subprocess.DEVNULL

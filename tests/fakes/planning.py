@@ -10,11 +10,17 @@ from concurrent.futures import Future
 from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 
 from bundler.errors import NotFoundError
+from bundler.events import ignore
 from bundler.model.artifact import Blob, RemoteFile, Sha256
 from bundler.model.page import ProjectPage
+from bundler.model.plan import Plan
+from bundler.model.profile import IndexTable, Profile, ProfileTable, TargetsTable
 from bundler.resolve.index import WheelFacts
+from bundler.resolve.plan import make_plan
 from bundler.wheel.metadata import read_metadata
 from tests.fakes.wheels import build_wheel
+
+LINUX, WINDOWS = "x86_64-manylinux_2_28", "x86_64-pc-windows-msvc"
 
 
 class MemoryIndex:
@@ -115,3 +121,30 @@ def versions_in(filenames: list[str]) -> dict[str, str]:
     """`{"a": "1.0"}` of wheel filenames."""
     parsed = (parse_wheel_filename(name) for name in filenames)
     return {name: str(version) for name, version, _, _ in parsed}
+
+
+def profile(
+    *requirements: str,
+    constraints: tuple[str, ...] = (),
+    python: tuple[str, ...] = ("3.12",),
+    platforms: tuple[str, ...] = (LINUX,),
+) -> Profile:
+    """A profile of these requirements, for one target unless told otherwise."""
+    return Profile(
+        profile=ProfileTable(
+            name="test", requirements=list(requirements), constraints=list(constraints)
+        ),
+        index=[IndexTable()],
+        targets=TargetsTable(python=list(python), platforms=list(platforms)),
+    )
+
+
+def plan(index: MemoryIndex, *requirements: str, **options: tuple[str, ...]) -> Plan:
+    """The plan, without progress."""
+    return make_plan(profile(*requirements, **options), index, tool="test 1", observe=ignore)
+
+
+def resolved(index: MemoryIndex, *requirements: str, **options: tuple[str, ...]) -> dict[str, str]:
+    """What is planned, as `{"a": "1.0"}`."""
+    files = plan(index, *requirements, **options).files
+    return versions_in([file.remote.filename for file in files])

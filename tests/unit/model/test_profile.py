@@ -54,6 +54,11 @@ def test_a_json_schema_can_be_published() -> None:
         ('name = "web"', 'name = "web"\nx = 1', "p.toml: profile.x: there is no such key"),
         ('"requests>=2"', '"requests >>2"', "p.toml: profile.requirements[0]: "),
         ('"requests>=2"', '"a @ https://example.org/a.whl"', "a URL requirement comes from no"),
+        (
+            """"requests>=2\"""",
+            "\"a; os_name ~= 'x'\"",
+            "profile.requirements[0]: its marker cannot",
+        ),
         ('"urllib3<3"', '"urllib3[x]<3"', "profile.constraints[0]: a constraint on urllib3 cannot"),
         ('"3.11"', '"3.7"', "p.toml: targets.python[0]: unknown Python '3.7'"),
         ('"windows"', '"beos"', "p.toml: targets.platforms[1]: unknown platform 'beos'"),
@@ -71,6 +76,27 @@ def test_each_fault_names_its_place(old: str, new: str, message: str) -> None:
     assert message in str(caught.value)
     assert "pw@" not in str(caught.value)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://u:s3/cret@example.org/", "credentials do not belong into a profile"),
+        ("https://u:s3#cret@example.org/", "credentials do not belong into a profile"),
+        ("https://u:s3/cret", "the address is no address: its host or its port is wrong"),
+        ("https://[s3cret", "the address is no address: its host or its port is wrong"),
+        ("https://example.org/?token=s3cret", 'the address has a "?" or "#" in it'),
+        ("https://exam ple.org/s3cret", "the address has a space or a control character"),
+        ("https:///s3cret", "the address names no host"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_not_quoted(url: str, message: str) -> None:
+    text = GOOD.replace("https://example.org/simple/", url)
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(text.encode(), "p.toml")
+    assert f"p.toml: index[0].url: {message}" in str(caught.value)
+    assert "s3" not in str(caught.value)
+    assert "cret" not in str(caught.value)
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import tomllib
 from concurrent.futures import Future
 from dataclasses import replace
@@ -8,40 +9,11 @@ import pytest
 from packaging.pylock import Pylock
 from packaging.utils import NormalizedName, canonicalize_name
 
-from bundler.errors import NetworkError, NoSolutionError, RefusedError
-from bundler.events import Event, Finished, Noticed, Started, ignore
+from bundler.errors import NetworkError, NoSolutionError, ProfileError
+from bundler.events import Advanced, Event, Finished, Noticed, Started, ignore
 from bundler.model.page import ProjectPage
-from bundler.model.plan import Plan
-from bundler.model.profile import IndexTable, Profile, ProfileTable, TargetsTable
 from bundler.resolve.plan import make_plan
-from bundler.wheel.metadata import WheelError
-from tests.fakes.planning import MemoryIndex, versions_in
-
-LINUX, WINDOWS = "x86_64-manylinux_2_28", "x86_64-pc-windows-msvc"
-
-
-def profile(
-    *requirements: str,
-    constraints: tuple[str, ...] = (),
-    python: tuple[str, ...] = ("3.12",),
-    platforms: tuple[str, ...] = (LINUX,),
-) -> Profile:
-    return Profile(
-        profile=ProfileTable(
-            name="test", requirements=list(requirements), constraints=list(constraints)
-        ),
-        index=[IndexTable()],
-        targets=TargetsTable(python=list(python), platforms=list(platforms)),
-    )
-
-
-def plan(index: MemoryIndex, *requirements: str, **options: tuple[str, ...]) -> Plan:
-    return make_plan(profile(*requirements, **options), index, tool="test 1", observe=ignore)
-
-
-def resolved(index: MemoryIndex, *requirements: str, **options: tuple[str, ...]) -> dict[str, str]:
-    files = plan(index, *requirements, **options).files
-    return versions_in([file.remote.filename for file in files])
+from tests.fakes.planning import LINUX, WINDOWS, MemoryIndex, plan, profile, resolved
 
 
 @pytest.fixture
@@ -128,7 +100,7 @@ def test_an_unknown_extra_is_noticed(index: MemoryIndex) -> None:
     make_plan(profile("a[nope]"), index, tool="test 1", observe=events.append)
     assert Noticed("a 1 has no extra 'nope'") in events
     assert Started("resolve", 1, "targets") in events
-    assert Finished("resolve", "1 wheels for 1 targets") in events
+    assert Finished("resolve", "1 wheel for 1 target") in events
 
 
 def test_requires_python_in_metadata_counts_when_the_page_is_silent(index: MemoryIndex) -> None:
@@ -136,16 +108,18 @@ def test_requires_python_in_metadata_counts_when_the_page_is_silent(index: Memor
     index.add("a", "1", requires_python=">=3.9")
     assert resolved(index, "a") == {"a": "1"}
     assert resolved(index, "a", python=("3.13",)) == {"a": "2"}
-    with pytest.raises(NoSolutionError, match=r"Python >=3.13 \(required by a 2\)"):
+    with pytest.raises(NoSolutionError, match=r"a 2 cannot be used: it requires Python >=3.13"):
         plan(index, "a>=2")
 
 
-def test_unknown_project(index: MemoryIndex) -> None:
+def test_unknown_project_and_who_asked_down_the_chain(index: MemoryIndex) -> None:
     index.add("a", "1", "gone>=1")
     with pytest.raises(NoSolutionError) as caught:
         plan(index, "a", platforms=(LINUX, WINDOWS))
     assert str(caught.value) == (
         f"no solution for cp312-{LINUX}, cp312-{WINDOWS}:\n"
+        "  a (required by the profile)\n"
+        "    there are wheels for this target of 1\n"
         "  gone>=1 (required by a 1)\n"
         "    the index 'memory' has no project gone"
     )
@@ -190,17 +164,61 @@ def test_project_with_sdists_only(index: MemoryIndex) -> None:
         plan(index, "a")
 
 
-def test_a_wheel_whose_metadata_lies_is_refused(index: MemoryIndex) -> None:
-    index.add("b", "1")
-    index.list_file("a-1-py3-none-any.whl", index.contents["b-1-py3-none-any.whl"])
-    with pytest.raises(WheelError, match=r"a-1-py3-none-any\.whl: carries the metadata folder"):
-        plan(index, "a")
+def test_a_yanked_version_is_called_yanked(index: MemoryIndex) -> None:
+    index.add("a", "1.0", yanked="bad")
+    index.add("a", "0.9")
+    with pytest.raises(NoSolutionError) as caught:
+        plan(index, "a>=1")
+    assert str(caught.value).endswith(
+        "1.0 would fit, but yanked: only an exact == takes it; there are wheels of 0.9"
+    )
 
 
-def test_unreadable_dependency_is_refused(index: MemoryIndex) -> None:
-    index.add("a", "1", "b >>1")
-    with pytest.raises(RefusedError, match=r"a-1-py3-none-any\.whl: its METADATA cannot be read"):
-        plan(index, "a")
+def test_requirements_that_apply_to_no_target_are_an_error(index: MemoryIndex) -> None:
+    with pytest.raises(ProfileError, match=r"^no requirement applies to any target$"):
+        plan(index, "a; sys_platform == 'win32'")
+
+
+def test_a_target_without_requirements_is_noticed(index: MemoryIndex) -> None:
+    index.add("a", "1")
+    events: list[Event] = []
+    request = profile("a; sys_platform == 'win32'", platforms=(LINUX, WINDOWS))
+    found = make_plan(request, index, tool="test 1", observe=events.append)
+    assert [file.targets for file in found.files] == [(f"cp312-{WINDOWS}",)]
+    assert Noticed(f"no requirement applies to cp312-{LINUX}") in events
+    assert Finished("resolve", "1 wheel for 2 targets") in events
+
+
+def test_the_index_is_closed_before_threads_that_wait_for_it_are_awaited() -> None:
+    class Silent(MemoryIndex):
+        def __init__(self) -> None:
+            super().__init__()
+            self.answer: Future[ProjectPage] = Future()
+
+        def page(self, project: NormalizedName) -> Future[ProjectPage]:
+            return self.answer if project == "silent" else super().page(project)
+
+        def close(self) -> None:
+            super().close()
+            interrupted.append(self.answer.cancel())
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Advanced):
+            raise KeyboardInterrupt
+
+    interrupted: list[bool] = []
+    index = Silent()
+    index.add("a", "1")
+    rescue = threading.Timer(5, index.answer.cancel)  # so that a failure is no endless test
+    rescue.start()
+    request = profile(
+        "a; os_name == 'posix'", "silent; os_name == 'nt'", platforms=(LINUX, WINDOWS)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        make_plan(request, index, tool="test 1", observe=interrupt)
+    rescue.cancel()
+    rescue.join()
+    assert interrupted == [True]
 
 
 def test_network_error_ends_the_plan() -> None:
@@ -218,6 +236,18 @@ def test_upload_time_that_is_none_stays_out_of_the_lock(index: MemoryIndex) -> N
     index.files[name] = [replace(index.files[name][0], upload_time="last week")]
     (lock,) = plan(index, "a").locks.values()
     assert b"upload-time" not in lock
+
+
+def test_a_lock_names_no_secret_of_an_address(index: MemoryIndex) -> None:
+    index.add("a", "1", requires_python=">=3.9", listed_python=">=3.8")
+    name = canonicalize_name("a")
+    url = f"{index.files[name][0].url}?X-Token=s3cret"
+    index.files[name] = [replace(index.files[name][0], url=url)]
+    found = plan(index, "a")
+    (lock,) = found.locks.values()
+    assert b"s3cret" not in lock
+    assert b'requires-python = ">=3.9"' in lock  # what METADATA says, not the page
+    assert found.files[0].remote.url == url
 
 
 def test_status_is_carried(index: MemoryIndex) -> None:

@@ -40,6 +40,25 @@ def test_newest_version_first_and_other_files_left_out() -> None:
     ]
 
 
+def test_wheels_of_other_projects_on_the_page_are_left_out() -> None:
+    page = ProjectPage(
+        name=canonicalize_name("a-b"),
+        files=(
+            file("evil-9.0-py3-none-any.whl"),
+            file("a-9.0-py3-none-any.whl"),
+            file("A.B-1.0-py3-none-any.whl"),
+            file("a_b-2.0-py3-none-any.whl"),
+        ),
+    )
+    found = choices(group_releases(page), SpecifierSet(), LINUX)
+    assert [str(choice.version) for choice in found] == ["2.0", "1.0"]
+
+
+def test_local_version_may_hold_an_underscore() -> None:
+    files = [file("a-1.0+ubuntu_1-py3-none-any.whl"), file("a-1.0_1-py3-none-any.whl")]
+    assert chosen(files) == ["a-1.0+ubuntu_1-py3-none-any.whl"]
+
+
 def test_local_version_beats_its_public_version() -> None:
     files = [file("a-1.0-py3-none-any.whl"), file("a-1.0+cgr.1-py3-none-any.whl")]
     assert chosen(files, "==1.0")[0] == "a-1.0+cgr.1-py3-none-any.whl"
