@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from bundler.errors import BundlerError
 
@@ -52,7 +53,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
         BundlerError: if another process holds it; `what` says what that one is using.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -66,18 +67,40 @@ def locked(path: Path, what: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def atomic_write(path: Path, data: bytes) -> None:
+def make_folder(folder: Path, mode: int = 0o755) -> None:
+    """Make a folder and those above it with `mode`, whatever the umask.
+
+    One that is there already stays as it is.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent, mode)
+    try:
+        folder.mkdir(mode)
+    except FileExistsError as error:  # another thread was faster, unless it is a file
+        if not folder.is_dir():
+            text = os.strerror(errno.ENOTDIR)
+            raise NotADirectoryError(errno.ENOTDIR, text, str(folder)) from error
+    else:
+        folder.chmod(mode)
+
+
+def atomic_write(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace the file at `path` by `data`, whole or not at all, and safe on disk on return.
+
+    It gets `mode` whatever the umask; folders that are missing are for the same readers.
 
     Raises:
         BundlerError: if it cannot be written; nothing is left then.
     """
-    temp = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    # Not made of the file's own name, which may be as long as a name can be.
+    temp = path.with_name(f".{secrets.token_hex(8)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with no_room_explained(path.parent, len(data)), temp.open("xb") as file:
+        make_folder(path.parent, mode | (mode & 0o444) >> 2)
+        with no_room_explained(path.parent, len(data)), _new_private(temp) as file:
             file.write(data)
             file.flush()
+            set_mode(file, mode)
             os.fsync(file.fileno())
             temp.replace(path)
         sync_folder(path.parent)
@@ -87,6 +110,17 @@ def atomic_write(path: Path, data: bytes) -> None:
         if isinstance(error, OSError):
             raise BundlerError(f"{path} cannot be written: {error.strerror or error}") from error
         raise
+
+
+def set_mode(file: BinaryIO, mode: int) -> None:
+    """Say who may use a file of ours, on filesystems that know of owners."""
+    with suppress(PermissionError):
+        os.fchmod(file.fileno(), mode)
+
+
+def _new_private(path: Path) -> BinaryIO:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o600), "wb")
 
 
 def read_whole(path: Path) -> bytes:

@@ -4,6 +4,8 @@ A blob appears under its name whole or not at all: it is written to a scratch fi
 filesystem, hashed by whoever writes it, and renamed. What is wrong with a file that is already
 there (bit-rot, a curious user) is found by those who read it, not here, with one exception: `read`
 hashes the small documents that are parsed.
+
+What is in it is for its owner only, whatever the umask.
 """
 
 from __future__ import annotations
@@ -12,14 +14,16 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from bundler.disk import no_room_explained
+from bundler.disk import make_folder, no_room_explained, set_mode, sync_folder
 from bundler.errors import DamagedError, IncompleteError, RefusedError
 from bundler.model.artifact import Blob, Sha256
+
+_FOLDER, _FILE = 0o700, 0o600
 
 
 class BlobStore:
@@ -41,7 +45,7 @@ class BlobStore:
     def scratch(self) -> Path:
         """The folder for unfinished files, on the same filesystem; created when missing."""
         folder = self.root / "partial"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, _FOLDER)
         return folder
 
     def has(self, blob: Blob) -> bool:
@@ -113,9 +117,20 @@ class BlobStore:
 
     def adopt(self, blob: Blob, temp: Path) -> None:
         """Give the complete, already hashed file `temp` (from `scratch`) its name in the store."""
-        if self._durable:
-            with temp.open("rb") as file:
+        with temp.open("rb") as file:
+            set_mode(file, _FILE)
+            if self._durable:
                 os.fsync(file.fileno())
         final = self.path(blob.sha256)
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(final.parent, _FOLDER)
         temp.replace(final)
+
+    def sync(self, blobs: Iterable[Blob]) -> None:
+        """Make the names of blobs that are here safe on disk; `adopt` sees to their bytes only.
+
+        Once for many blobs: it costs little more than for one.
+        """
+        for folder in sorted({self.path(blob.sha256).parent for blob in blobs}):
+            sync_folder(folder)
+        sync_folder(self.root / "sha256")
+        sync_folder(self.root)

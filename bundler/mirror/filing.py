@@ -1,4 +1,4 @@
-"""From the store to `files/`: a wheel is filed once it is known to be what its document says."""
+"""From the store to `files/`: a wheel is filed once it is known to be what was signed."""
 
 from __future__ import annotations
 
@@ -6,55 +6,93 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from bundler.disk import atomic_write, sync_folder
-from bundler.errors import IncompleteError
+from bundler.disk import make_folder, set_mode, sync_folder
+from bundler.errors import DamagedError, IncompleteError
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.layout import Mirror, is_file_of, metadata_path
+from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import BundledFile
-from bundler.wheel.metadata import MAX_METADATA, WheelError, check_wheel
+from bundler.wheel.metadata import (
+    MAX_METADATA,
+    WheelError,
+    check_requires_python,
+    check_wheel,
+)
 
 _THREADS = 8
 _CHECK = "check wheels"
+_SERVED = 0o644
 
 T = TypeVar("T")
 
 
-def file_wheels(mirror: Mirror, files: Sequence[BundledFile], observe: Observer) -> int:
-    """Check every wheel that is not filed yet, then file them all; how many there were.
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A wheel that is not filed yet: where it will be, and what it must be."""
 
-    None is filed unless all are good.
+    final: Path
+    blob: Blob
+    metadata: Sha256
+    requires_python: str | None
+
+
+def fresh(mirror: Mirror, file: BundledFile) -> Fresh | None:
+    """What must be filed for `file`; None when it is, with the METADATA that its document names.
 
     Raises:
+        RefusedError: if its name cannot stand in a mirror, or its document states another
+            Requires-Python than its METADATA.
+    """
+    final = mirror.file_path(file)
+    if is_file_of(final, file.blob.size):
+        try:
+            with metadata_path(final).open("rb") as beside:
+                metadata = beside.read(MAX_METADATA + 1)
+            if hashlib.sha256(metadata).hexdigest() == file.metadata:
+                check_requires_python(metadata, file.filename, file.requires_python)
+                return None
+        except FileNotFoundError:
+            pass
+    return Fresh(final, file.blob, file.metadata, file.requires_python)
+
+
+def file_wheels(mirror: Mirror, wheels: Sequence[Fresh], observe: Observer) -> None:
+    """Hash and check every wheel, then file them all: none unless all are good.
+
+    Raises:
+        DamagedError: naming those whose bytes have changed on disk; these are removed, so that
+            unpacking again brings them.
         WheelError: naming each wheel that is not what its document says.
-        RefusedError: if a filename cannot stand in a mirror.
         IncompleteError: if a wheel is missing.
     """
-    fresh = [file for file in files if not _is_filed(mirror, file)]
-    observe(Started(_CHECK, len(fresh), "wheels"))
+    observe(Started(_CHECK, len(wheels), "wheels"))
+    rotten: list[Path] = []
     faults: list[str] = []
 
-    def check(file: BundledFile) -> None:
+    def check(wheel: Fresh) -> None:
+        found = _located(mirror, wheel)
         try:
-            _check(mirror, file)
+            if not _check(mirror, wheel, found):
+                rotten.append(found)
         except WheelError as error:
             faults.append(error.message)
 
     try:
-        in_threads(check, fresh, lambda: observe(Advanced(_CHECK, 1)))
-        _refuse(faults)
-        for file in fresh:
-            _file(mirror, file)
+        in_threads(check, wheels, lambda: observe(Advanced(_CHECK, 1)))
+        _refuse(rotten, faults)
+        for wheel in wheels:
+            _file(mirror, wheel)
     except BaseException:
-        for file in fresh:
-            _withdraw(mirror.file_path(file))
+        for wheel in wheels:
+            if not wheel.final.exists():
+                metadata_path(wheel.final).unlink(missing_ok=True)
         raise
-    _sync_folders(mirror, fresh)
-    observe(Finished(_CHECK, f"{len(fresh)} new of {len(files)} wheels"))
-    return len(fresh)
+    _sync_folders(mirror, wheels)
+    observe(Finished(_CHECK, f"{len(wheels)} new"))
 
 
 def in_threads(work: Callable[[T], None], items: Sequence[T], done: Callable[[], None]) -> None:
@@ -68,43 +106,50 @@ def in_threads(work: Callable[[T], None], items: Sequence[T], done: Callable[[],
         pool.shutdown(cancel_futures=True)
 
 
-def _is_filed(mirror: Mirror, file: BundledFile) -> bool:
-    """Whether the wheel stands in its place, with the METADATA that its document names."""
-    wheel = mirror.file_path(file)
-    if not is_file_of(wheel, file.blob.size):
-        return False
-    try:
-        with metadata_path(wheel).open("rb") as beside:
-            return hashlib.sha256(beside.read(MAX_METADATA + 1)).hexdigest() == file.metadata
-    except FileNotFoundError:
-        return False
-
-
-def _located(mirror: Mirror, file: BundledFile) -> Path:
-    if found := mirror.locate(file.blob):
+def _located(mirror: Mirror, wheel: Fresh) -> Path:
+    if found := mirror.locate(wheel.blob):
         return found
-    raise IncompleteError(f"{file.filename} is missing")
+    raise IncompleteError(f"{wheel.final.name} is missing")
 
 
-def _check(mirror: Mirror, file: BundledFile) -> None:
-    final = mirror.file_path(file)
-    with _located(mirror, file).open("rb") as wheel:
-        metadata = check_wheel(wheel, file.filename, file.metadata)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    # Before the wheel itself: a wheel that is filed always has its METADATA beside it.
-    atomic_write(metadata_path(final), metadata)
+def _check(mirror: Mirror, wheel: Fresh, found: Path) -> bool:
+    """Whether the bytes are those that were signed; their METADATA is put in its place then."""
+    with found.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != wheel.blob.sha256:
+            return False
+        metadata = check_wheel(file, wheel.final.name, wheel.metadata, wheel.requires_python)
+    make_folder(wheel.final.parent)
+    # Before the wheel itself: a wheel that is filed always has its METADATA beside it. Written in
+    # the store's scratch folder, which is swept, so that a kill leaves nothing in `files`.
+    with mirror.store.new_file() as beside:
+        beside.write(metadata)
+        beside.flush()
+        set_mode(beside, _SERVED)
+        os.fsync(beside.fileno())
+        Path(beside.name).replace(metadata_path(wheel.final))
+    return True
 
 
-def _file(mirror: Mirror, file: BundledFile) -> None:
-    final, found = mirror.file_path(file), _located(mirror, file)
-    if found == mirror.store.path(file.blob.sha256):
-        found.replace(final)
-    elif not is_file_of(final, file.blob.size):
+def _file(mirror: Mirror, wheel: Fresh) -> None:
+    found = _located(mirror, wheel)
+    if found == mirror.store.path(wheel.blob.sha256):
+        found.chmod(_SERVED)
+        found.replace(wheel.final)
+    elif not is_file_of(wheel.final, wheel.blob.size):
         # The same bytes under a second name, such as with another build number.
-        os.link(found, final)
+        wheel.final.unlink(missing_ok=True)
+        os.link(found, wheel.final)
 
 
-def _refuse(faults: Sequence[str]) -> None:
+def _refuse(rotten: Sequence[Path], faults: Sequence[str]) -> None:
+    for path in rotten:
+        path.unlink(missing_ok=True)
+    if rotten:
+        names = "\n".join(sorted({str(path) for path in rotten}))
+        raise DamagedError(
+            f"damaged on this disk, and removed:\n{names}",
+            hint="nothing was published; run the command again, it brings them anew",
+        )
     if faults:
         raise WheelError(
             "\n".join(sorted(faults)),
@@ -113,19 +158,8 @@ def _refuse(faults: Sequence[str]) -> None:
         )
 
 
-def _withdraw(wheel: Path) -> None:
-    """Leave no METADATA without its wheel."""
-    if not wheel.exists():
-        metadata_path(wheel).unlink(missing_ok=True)
-        for folder in (wheel.parent, wheel.parent.parent):
-            with suppress(OSError):
-                folder.rmdir()
-
-
-def _sync_folders(mirror: Mirror, files: Sequence[BundledFile]) -> None:
-    if not files:
-        return
-    folders = {mirror.file_folder(file.blob.sha256) for file in files}
+def _sync_folders(mirror: Mirror, wheels: Sequence[Fresh]) -> None:
+    folders = {wheel.final.parent for wheel in wheels}
     above = {folder.parent for folder in folders}
     in_threads(sync_folder, sorted(folders | above), lambda: None)
     sync_folder(mirror.files)

@@ -107,7 +107,7 @@ def live(mirror: Mirror) -> Generation | None:
     """The live generation, None before the first.
 
     Raises:
-        BundlerError: as `live_number` and `read_generation`.
+        BundlerError, DamagedError: as `live_number` and `read_generation`.
     """
     number = live_number(mirror)
     return None if number is None else read_generation(mirror, number)
@@ -117,40 +117,21 @@ def read_generation(mirror: Mirror, number: int) -> Generation:
     """What a generation shows.
 
     Raises:
-        BundlerError: if there is no such generation.
-        DamagedError: if its record is not readable, or of another number.
+        DamagedError: if its record is lost, damaged, or of another number.
+        BundlerError: if it cannot be read.
     """
     path = folder_of(mirror, number) / RECORD
     try:
         found = Generation.from_bytes(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DamagedError(f"{path} is lost") from error
     except OSError as error:
-        raise BundlerError(f"{mirror.root} has no generation {number}: {error}") from error
+        raise BundlerError(f"{path} cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise DamagedError(f"{path} is damaged: {error}") from error
     if found.number != number:
         raise DamagedError(f"{path} is damaged: it says generation {found.number}")
     return found
-
-
-def numbers(mirror: Mirror) -> list[int]:
-    """The numbers of all generations, the oldest first."""
-    return sorted(
-        int(entry.name) for entry in mirror.generations.iterdir() if _FOLDER.fullmatch(entry.name)
-    )
-
-
-def history(mirror: Mirror) -> list[Generation]:
-    """All generations, the oldest first.
-
-    Raises:
-        DamagedError: if one's record is not readable.
-    """
-    return [read_generation(mirror, number) for number in numbers(mirror)]
-
-
-def next_number(mirror: Mirror) -> int:
-    """The number for a new generation: above every one that is there."""
-    return max(numbers(mirror), default=0) + 1
 
 
 def make_live(mirror: Mirror, number: int) -> None:
@@ -170,9 +151,14 @@ def make_live(mirror: Mirror, number: int) -> None:
 
 
 def sweep(mirror: Mirror) -> None:
-    """Remove what a publication that was killed has left behind; the caller holds the lock."""
+    """Remove what a publication that was killed has left behind; the caller holds the lock.
+
+    That is an unfinished generation, or one above the live one, which was never shown.
+    """
+    last = live_number(mirror) or 0
     for entry in mirror.generations.iterdir():
-        if entry.name.startswith(UNFINISHED):
+        unshown = _FOLDER.fullmatch(entry.name) and int(entry.name) > last
+        if unshown or entry.name.startswith(UNFINISHED):
             shutil.rmtree(entry)
 
 

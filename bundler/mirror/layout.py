@@ -7,7 +7,9 @@ MIRROR/.bundler/trust            the pinned root and what the gate remembers
 MIRROR/.bundler/generations      every set of pages that was ever live
 MIRROR/.bundler/lock             held by whoever changes the mirror
 
-A web server needs `simple`, `files` and, since `simple` leads there, `.bundler/generations`.
+A web server needs `simple`, `files` and, since `simple` leads there, `.bundler/generations`. These
+can be read by everybody, whatever the umask; trust, blobs and lock by the owner only. All of it is
+one filesystem: files are renamed from one folder to another.
 """
 
 from __future__ import annotations
@@ -20,15 +22,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundler.archive.store import BlobStore
-from bundler.disk import locked
+from bundler.disk import locked, make_folder
 from bundler.errors import BundlerError, RefusedError
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import BundledFile
 
+ONE_FILESYSTEM = "a mirror must lie on one filesystem, without mounts inside; move all of it there"
 METADATA_SUFFIX = ".metadata"
 """Behind a wheel's filename: the file that holds its METADATA (PEP 658)."""
 
-_WHEEL_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.whl", re.ASCII)
+# With ".metadata" behind it, it must still be a name on every filesystem.
+_WHEEL_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,240}\.whl", re.ASCII)
+_PRIVATE = 0o700
 _PIN_FIRST = "`bundle trust pin ROOT --into MIRROR` makes a mirror"
 
 
@@ -43,7 +48,8 @@ class Mirror:
         """Make the folders of a mirror; one that is there already stays as it is.
 
         Raises:
-            BundlerError: if the folder holds something else, or cannot be written.
+            BundlerError: if the folder holds something else, cannot be written, or is spread over
+                several filesystems.
         """
         mirror = cls(root)
         if not mirror.state.is_dir() and any(
@@ -54,10 +60,13 @@ class Mirror:
                 hint="choose an empty folder for the mirror",
             )
         try:
-            for folder in (mirror.files, mirror.generations, mirror.trust, mirror.store.root):
-                folder.mkdir(parents=True, exist_ok=True)
+            for folder in (mirror.files, mirror.generations):
+                make_folder(folder)
+            for folder in (mirror.trust, mirror.store.root):
+                make_folder(folder, _PRIVATE)
         except OSError as error:
             raise BundlerError(f"cannot make a mirror in {root}: {error}") from error
+        mirror._require_one_filesystem()
         return mirror
 
     @classmethod
@@ -65,14 +74,23 @@ class Mirror:
         """A mirror that is there.
 
         Raises:
-            BundlerError: if there is none.
+            BundlerError: if there is none, or if it is spread over several filesystems.
         """
         mirror = cls(root)
         if not root.is_dir():
             raise BundlerError(f"{root} is not a folder", hint=_PIN_FIRST)
         if not mirror.generations.is_dir():
             raise BundlerError(f"{root} is not a mirror", hint=_PIN_FIRST)
+        mirror._require_one_filesystem()
         return mirror
+
+    def _require_one_filesystem(self) -> None:
+        home = self.root.stat().st_dev
+        for folder in (self.state, self.files, self.generations, self.store.root):
+            if folder.is_dir() and folder.stat().st_dev != home:
+                raise BundlerError(
+                    f"{folder} is on another filesystem than {self.root}", hint=ONE_FILESYSTEM
+                )
 
     @property
     def simple(self) -> Path:

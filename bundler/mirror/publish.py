@@ -6,6 +6,7 @@ rename. Until that rename the live pages are as they were, whatever fails.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -15,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundler.disk import no_room_explained, sync_folder
-from bundler.errors import BundlerError
-from bundler.events import Advanced, Finished, Observer, Started
+from bundler.disk import make_folder, no_room_explained, set_mode, sync_folder
+from bundler.errors import BundlerError, DamagedError
+from bundler.events import Advanced, Finished, Noticed, Observer, Started
 from bundler.mirror.filing import file_wheels, in_threads
 from bundler.mirror.generations import (
     RECORD,
@@ -28,12 +29,11 @@ from bundler.mirror.generations import (
     live,
     live_number,
     make_live,
-    next_number,
     sweep,
 )
-from bundler.mirror.layout import Mirror
-from bundler.mirror.pages import list_pages, project_pages
-from bundler.mirror.union import Union, refuse_conflicts, require_complete, union_with
+from bundler.mirror.layout import ONE_FILESYSTEM, Mirror
+from bundler.mirror.pages import HTML_NAME, JSON_NAME, list_pages, project_pages
+from bundler.mirror.union import Union, survey, union_with
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import VerifiedManifest
 
@@ -45,10 +45,10 @@ class Published:
     """What became of a publication.
 
     Attributes:
-        changed: False when this sequence was live already; then nothing was touched.
+        changed: False when this sequence was live already and nothing of it had been lost.
         generation: The number of the live generation.
         projects, files: How many the manifest has.
-        new_files: How many of these were not in the mirror before.
+        new_files: How many of these were not filed before.
     """
 
     changed: bool
@@ -63,49 +63,93 @@ class Published:
 def publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> Published:
     """Make a sequence live; the caller holds `mirror.locked()`.
 
+    One that is live already is only repaired: what was lost of it is filed or written again.
+
     Raises:
         IncompleteError: if anything that the manifest names is missing, naming it.
-        RefusedError: if a wheel is not what its document says, or two streams disagree on a file.
-        DamagedError: if a document in the store is not what was signed.
+        RefusedError: if a wheel is not what its document says, or two documents disagree on a file.
+        DamagedError: if a blob in the store is not what was signed; it is removed, so that
+            unpacking again brings it.
         BundlerError: if the mirror's folder is not as this program left it, or full.
     """
     try:
         with no_room_explained(mirror.root):
             return _publish(mirror, manifest, observe)
     except OSError as error:
-        raise BundlerError(f"cannot publish in {mirror.root}: {error}") from error
+        hint = ONE_FILESYSTEM if error.errno == errno.EXDEV else None
+        raise BundlerError(f"cannot publish in {mirror.root}: {error}", hint=hint) from error
 
 
 def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> Published:
-    files = require_complete(mirror, manifest)
+    former = _former(mirror, observe)
     data = manifest.to_bytes()
     shown = Shown(manifest.sequence, Blob(Sha256(hashlib.sha256(data).hexdigest()), len(data)))
-    generation, new_files = live(mirror) or Generation(0, {}), 0
-    changed = generation.streams.get(manifest.stream) != shown
-    if changed:
-        union = union_with(mirror, manifest, generation)
-        refuse_conflicts(union)
+    anew = former.streams.get(manifest.stream) != shown or not _has_pages(mirror, former, manifest)
+    if anew:
+        union = union_with(mirror, manifest, former)
+    else:
+        # Also first, so that a manifest that another stream waits for comes back in any case.
+        _keep(mirror, shown.manifest, data)
+        union = Union(mirror, (manifest,))
+    found = survey(union, manifest)
+    if anew or found.fresh:
+        file_wheels(mirror, found.fresh, observe)
+    generation = former
+    if anew:
         sweep(mirror)
-        new_files = file_wheels(mirror, files, observe)
-        mirror.store.put(data)
-        streams = {**generation.streams, manifest.stream: shown}
-        generation = Generation(next_number(mirror), streams)
+        _keep(mirror, shown.manifest, data)
+        mirror.store.sync([shown.manifest, *manifest.blobs()])
+        generation = Generation(former.number + 1, {**former.streams, manifest.stream: shown})
         _show(mirror, union, generation, observe)
     return Published(
-        changed=changed,
+        changed=anew or bool(found.fresh),
         generation=generation.number,
         stream=manifest.stream,
         sequence=manifest.sequence,
         projects=len(manifest.projects),
-        files=len(files),
-        new_files=new_files,
+        files=found.files,
+        new_files=len(found.fresh),
     )
+
+
+def _former(mirror: Mirror, observe: Observer) -> Generation:
+    """What is live: nothing, under number 0, before the first; nothing either if it is not known.
+
+    A lost record does not keep a mirror from being repaired: what may come is the gate's decision.
+    """
+    try:
+        return live(mirror) or Generation(0, {})
+    except DamagedError as error:
+        observe(
+            Noticed(
+                f"{error.message}: what was live is not known. Streams that are not shown any more"
+                " come back when their newest bundles are unpacked again"
+            )
+        )
+        return Generation(live_number(mirror) or 0, {})
+
+
+def _has_pages(mirror: Mirror, generation: Generation, manifest: VerifiedManifest) -> bool:
+    """Whether the pages are still there; what is in them is not read."""
+    simple = folder_of(mirror, generation.number) / "simple"
+    return all(
+        (simple / name / page).is_file()
+        for name in ("", *manifest.projects)
+        for page in (HTML_NAME, JSON_NAME)
+    )
+
+
+def _keep(mirror: Mirror, blob: Blob, data: bytes) -> None:
+    """Put the manifest into the store, also in place of one that has changed on disk."""
+    path = mirror.store.path(blob.sha256)
+    if mirror.store.has(blob) and path.read_bytes() != data:
+        path.unlink()
+    mirror.store.put(data)
 
 
 def _show(mirror: Mirror, union: Union, generation: Generation, observe: Observer) -> None:
     """Write a generation's folder and make it live; nothing of it stays when that fails."""
-    before = live_number(mirror)
-    former = None if before is None else folder_of(mirror, before) / "simple"
+    former = folder_of(mirror, generation.number - 1) / "simple"
     final = folder_of(mirror, generation.number)
     temp = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=mirror.generations))
     try:
@@ -123,16 +167,16 @@ def _show(mirror: Mirror, union: Union, generation: Generation, observe: Observe
         raise
 
 
-def _write_pages(simple: Path, former: Path | None, union: Union, observe: Observer) -> None:
+def _write_pages(simple: Path, former: Path, union: Union, observe: Observer) -> None:
     names = union.names()
     observe(Started(_PAGES, len(names), "projects"))
-    simple.mkdir()
+    make_folder(simple)
 
     def write(name: str, pages: Mapping[str, bytes]) -> None:
         folder = simple / name
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         for filename, data in pages.items():
-            _write(folder / filename, data, former / name / filename if former else None)
+            _write(folder / filename, data, former / name / filename)
         sync_folder(folder)
 
     in_threads(
@@ -153,4 +197,5 @@ def _write(path: Path, data: bytes, former: Path | None = None) -> None:
     with no_room_explained(path.parent, len(data)), path.open("xb") as file:
         file.write(data)
         file.flush()
+        set_mode(file, 0o644)
         os.fsync(file.fileno())

@@ -1,31 +1,35 @@
 """What a mirror shows: the union of every stream's live sequence.
 
 Project documents are read from the store one project at a time and not kept, so memory does not
-grow with the mirror.
+grow with the mirror. Whoever signs for one stream can make a file of another stream stricter, never
+laxer: no stream's word about itself, such as when it was made, decides between two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from packaging.utils import NormalizedName
 
 from bundler.errors import DamagedError, IncompleteError, RefusedError
+from bundler.mirror.filing import Fresh, fresh
 from bundler.mirror.generations import Generation
 from bundler.mirror.layout import Mirror
-from bundler.model.artifact import Blob
+from bundler.model.artifact import Blob, WheelName, parse_wheel_name
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 
 MAX_DOCUMENT = 64 * 1024 * 1024
 """Bytes; a project with 10,000 wheels has about 5 MB."""
 
+_STRICTEST_FIRST = ("quarantined", "deprecated", "archived", "active")  # PEP 792
 _NAMED = 20  # so many names in one message, then their number
 
 
 @dataclass(frozen=True, slots=True)
 class Union:
-    """The manifests that are shown together, the newest first."""
+    """The manifests that are shown together, sorted by stream."""
 
     mirror: Mirror
     manifests: tuple[Manifest, ...]
@@ -35,7 +39,7 @@ class Union:
         return sorted({name for manifest in self.manifests for name in manifest.projects})
 
     def documents(self, name: NormalizedName) -> Iterator[tuple[str, ProjectDocument]]:
-        """What each stream that has the project says of it, the newest first.
+        """What each stream that has the project says of it.
 
         Raises:
             DamagedError, IncompleteError: as `read_document`.
@@ -45,22 +49,20 @@ class Union:
                 yield manifest.stream, read_document(self.mirror, manifest, name)
 
     def project(self, name: NormalizedName) -> ProjectDocument:
-        """All files of a project.
+        """All files of a project, each as the strictest stream has it.
 
-        Where streams say different things of the same file or project, such as whether it is
-        yanked, the manifest that was made last knows better.
+        Raises:
+            DamagedError, IncompleteError: as `read_document`.
         """
-        documents = [document for _, document in self.documents(name)]
-        files: dict[str, BundledFile] = {}
-        for document in documents:
-            for file in document.files:
-                files.setdefault(file.filename, file)
-        return ProjectDocument(
-            name=name,
-            files=tuple(files[filename] for filename in sorted(files)),
-            status=documents[0].status,
-            status_reason=documents[0].status_reason,
-        )
+        return _merge(list(self.documents(name)))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How many files a manifest has, and which of them are in the store but not filed yet."""
+
+    files: int
+    fresh: Sequence[Fresh]
 
 
 def union_with(mirror: Mirror, manifest: Manifest, shown: Generation) -> Union:
@@ -74,10 +76,38 @@ def union_with(mirror: Mirror, manifest: Manifest, shown: Generation) -> Union:
         for stream, known in shown.streams.items()
         if stream != manifest.stream
     ]
-    newest_first = sorted(
-        [manifest, *others], key=lambda item: (item.created, item.stream), reverse=True
-    )
-    return Union(mirror, tuple(newest_first))
+    return Union(mirror, tuple(sorted([manifest, *others], key=lambda item: item.stream)))
+
+
+def survey(union: Union, manifest: Manifest) -> Survey:
+    """Go through all that will be shown, once; `manifest` is one of the union.
+
+    Raises:
+        IncompleteError: naming what `manifest` needs and the mirror does not have.
+        RefusedError: naming each file on which documents disagree.
+        DamagedError: as `read_document`.
+    """
+    mirror = union.mirror
+    parts = [("the profile", manifest.profile)]
+    parts += [(f"the lock {name!r}", blob) for name, blob in sorted(manifest.locks.items())]
+    parts += [(f"the document of {name}", manifest.projects[name]) for name in manifest.projects]
+    missing = sorted(what for what, blob in parts if not mirror.store.has(blob))
+    files, unfiled, conflicts = 0, list[Fresh](), list[str]()
+    for name in union.names():
+        if name in manifest.projects and not mirror.store.has(manifest.projects[name]):
+            continue
+        documents = list(union.documents(name))
+        conflicts += _merge(documents)[1]
+        own = [found for stream, found in documents if stream == manifest.stream]
+        for file in chain.from_iterable(document.files for document in own):
+            files += 1
+            wheel = fresh(mirror, file)
+            if wheel and mirror.has(file.blob):
+                unfiled.append(wheel)
+            elif wheel:
+                missing.append(file.filename)
+    _refuse(manifest, missing, conflicts)
+    return Survey(files, unfiled)
 
 
 def read_document(mirror: Mirror, manifest: Manifest, name: NormalizedName) -> ProjectDocument:
@@ -89,9 +119,8 @@ def read_document(mirror: Mirror, manifest: Manifest, name: NormalizedName) -> P
     """
     place = f"the document of {name} in sequence {manifest.sequence} of {manifest.stream}"
     try:
-        document = ProjectDocument.from_bytes(
-            mirror.store.read(manifest.projects[name], MAX_DOCUMENT)
-        )
+        data = _read(mirror, manifest.stream, place, manifest.projects[name])
+        document = ProjectDocument.from_bytes(data)
     except ValueError as error:
         raise DamagedError(f"{place} is not readable: {error}") from error
     if document.name != name:
@@ -99,60 +128,78 @@ def read_document(mirror: Mirror, manifest: Manifest, name: NormalizedName) -> P
     return document
 
 
-def require_complete(mirror: Mirror, manifest: Manifest) -> list[BundledFile]:
-    """Every wheel of a manifest, once it is known that nothing which it names is missing.
+def _read_manifest(mirror: Mirror, stream: str, blob: Blob) -> Manifest:
+    place = f"the manifest of {stream}"
+    try:
+        return Manifest.from_bytes(_read(mirror, stream, place, blob))
+    except ValueError as error:
+        raise DamagedError(f"{place} is not readable: {error}") from error
 
-    Raises:
-        IncompleteError: naming what is.
-        DamagedError: as `read_document`.
+
+def _read(mirror: Mirror, stream: str, place: str, blob: Blob) -> bytes:
+    """A document; one that has changed on disk is removed, so that unpacking again brings it."""
+    hint = f"unpack the newest bundle of {stream} again, it brings this document"
+    try:
+        return mirror.store.read(blob, MAX_DOCUMENT)
+    except IncompleteError as error:
+        raise IncompleteError(f"{place} is missing", hint=hint) from error
+    except DamagedError as error:
+        mirror.store.path(blob.sha256).unlink(missing_ok=True)
+        raise DamagedError(f"{place} was damaged on this disk, and removed", hint=hint) from error
+
+
+def _merge(documents: Sequence[tuple[str, ProjectDocument]]) -> tuple[ProjectDocument, list[str]]:
+    """One document from those of several streams, and what they disagree on.
+
+    A file is known by what its name means: installers take `Foo-1.0-…` and `foo-1.0-…` for one.
     """
-    parts = [("the profile", manifest.profile), *sorted(manifest.locks.items())]
-    missing = [name for name, blob in parts if not mirror.has(blob)]
-    files: list[BundledFile] = []
-    for name in sorted(manifest.projects):
-        if mirror.has(manifest.projects[name]):
-            files += read_document(mirror, manifest, name).files
-        else:
-            missing.append(f"the document of {name}")
-    missing += [file.filename for file in files if not mirror.has(file.blob)]
+    kept: dict[WheelName, tuple[str, BundledFile]] = {}
+    conflicts: list[str] = []
+    for stream, document in documents:
+        for file in document.files:
+            key = parse_wheel_name(file.filename)
+            other, known = kept.setdefault(key, (stream, file))
+            if conflict := _conflict(stream, file, other, known):
+                conflicts.append(conflict)
+            elif known.yanked is None and file.yanked is not None:
+                kept[key] = other, replace(known, yanked=file.yanked)
+    strictest = min((document for _, document in documents), key=_laxness)
+    files = sorted((file for _, file in kept.values()), key=lambda file: file.filename)
+    return replace(strictest, files=tuple(files)), conflicts
+
+
+def _conflict(stream: str, file: BundledFile, other: str, known: BundledFile) -> str | None:
+    if file.blob != known.blob:
+        return (
+            f"{file.filename} is {file.blob.sha256} in stream {stream}"
+            f" and {known.filename} is {known.blob.sha256} in stream {other}"
+        )
+    if file.requires_python != known.requires_python:
+        return (
+            f"{file.filename} requires Python {file.requires_python!r:.80} in stream {stream}"
+            f" and {known.requires_python!r:.80} in stream {other}"
+        )
+    return None
+
+
+def _laxness(document: ProjectDocument) -> int:
+    status = document.status
+    # A word that is not known here may forbid anything.
+    return _STRICTEST_FIRST.index(status) if status in _STRICTEST_FIRST else -1
+
+
+def _refuse(manifest: Manifest, missing: list[str], conflicts: list[str]) -> None:
     if missing:
         raise IncompleteError(
             f"sequence {manifest.sequence} of {manifest.stream} is not complete, missing"
             f" {'is' if len(missing) == 1 else 'are'} {_some(missing)}",
             hint="unpack the other volumes, or ask for a bundle that carries these files",
         )
-    return files
-
-
-def refuse_conflicts(union: Union) -> None:
-    """One filename is one file, in all streams.
-
-    Raises:
-        RefusedError: naming each file that two streams have with different digests.
-    """
-    conflicts: list[str] = []
-    for name in union.names():
-        known: dict[str, tuple[str, Blob]] = {}
-        for stream, document in union.documents(name):
-            for file in document.files:
-                other, blob = known.setdefault(file.filename, (stream, file.blob))
-                if blob != file.blob:
-                    conflicts.append(
-                        f"{file.filename} is {file.blob.sha256} in stream {stream}"
-                        f" and {blob.sha256} in stream {other}"
-                    )
     if conflicts:
         raise RefusedError(
             _some(conflicts, "; "),
             hint="resolve both streams from the same index, or give one of them its own mirror",
         )
-
-
-def _read_manifest(mirror: Mirror, stream: str, blob: Blob) -> Manifest:
-    try:
-        return Manifest.from_bytes(mirror.store.read(blob, MAX_DOCUMENT))
-    except ValueError as error:
-        raise DamagedError(f"the manifest of {stream} is not readable: {error}") from error
 
 
 def _some(names: list[str], separator: str = ", ") -> str:

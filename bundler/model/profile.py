@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
-from packaging.markers import UndefinedComparison, default_environment
+from packaging.markers import UndefinedComparison
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -28,7 +28,7 @@ def _check_requirement(text: str) -> str:
         raise ValueError(str(error).replace("\n", " ")) from error
     try:
         if requirement.marker:
-            requirement.marker.evaluate({**default_environment(), "extra": ""})
+            requirement.marker.evaluate({"extra": ""})
     except UndefinedComparison as error:
         raise ValueError(f"its marker cannot be evaluated: {error}") from error
     if requirement.url:

@@ -79,7 +79,7 @@ def pin(root: bytes, folder: Path) -> Pinned:
     if changed:
         if known:
             raise _other_root(facts, known)
-        atomic_write(state / f"{facts.version}.root.json", root)
+        atomic_write(state / f"{facts.version}.root.json", root, mode=0o600)
     return Pinned(
         stream=facts.stream,
         fingerprint=facts.fingerprint,
@@ -133,7 +133,7 @@ def write_state(state: Path, files: Mapping[str, bytes]) -> None:
     for name in sorted(files, key=_writing_order):
         path = state / name
         if not path.exists() or read_whole(path) != files[name]:
-            atomic_write(path, files[name])
+            atomic_write(path, files[name], mode=0o600)
 
 
 def _writing_order(name: str) -> tuple[int, int]:

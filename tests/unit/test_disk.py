@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bundler.disk import atomic_write, locked, no_room_explained, read_whole, sync_folder
+from bundler.disk import (
+    atomic_write,
+    locked,
+    make_folder,
+    no_room_explained,
+    read_whole,
+    sync_folder,
+)
 from bundler.errors import BundlerError
 from bundler.model.artifact import Blob, Sha256
 
@@ -70,6 +79,65 @@ def test_atomic_write_leaves_the_old_file_when_it_is_interrupted(
         atomic_write(path, b"two")
     assert path.read_bytes() == b"one"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o000])
+@pytest.mark.parametrize(("mode", "above"), [(0o644, 0o755), (0o600, 0o700)])
+def test_atomic_write_sets_modes_under_any_umask(
+    tmp_path: Path, umask: int, mode: int, above: int
+) -> None:
+    path = tmp_path / "deep" / "folder" / "file"
+    old = os.umask(umask)
+    try:
+        atomic_write(path, b"x", mode)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    for folder in (path.parent, path.parent.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == above
+
+
+def test_atomic_write_where_nobody_owns_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_descriptor: int, _mode: int) -> None:
+        raise PermissionError(errno.EPERM, "mounted for everybody")
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    atomic_write(tmp_path / "file", b"x")
+    assert (tmp_path / "file").read_bytes() == b"x"
+
+
+def test_atomic_write_takes_the_longest_name(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 255)
+    atomic_write(path, b"x")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_make_folder_leaves_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(0o711)
+    (tmp_path / "there").chmod(0o711)
+    make_folder(tmp_path / "there")
+    assert stat.S_IMODE((tmp_path / "there").stat().st_mode) == 0o711
+
+
+def test_make_folder_may_be_raced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.mkdir
+
+    def slower(self: Path, mode: int = 0o777) -> None:
+        real(self)
+        real(self, mode)
+
+    monkeypatch.setattr(Path, "mkdir", slower)
+    make_folder(tmp_path / "folder")
+    assert (tmp_path / "folder").is_dir()
+
+
+def test_make_folder_does_not_take_a_file_for_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(NotADirectoryError, match=r"Not a directory: '.*/file'"):
+            make_folder(path)
 
 
 def test_sync_folder_wants_a_folder(tmp_path: Path) -> None:

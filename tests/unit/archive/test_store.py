@@ -36,13 +36,33 @@ def test_putting_again_writes_nothing(store: BlobStore) -> None:
     assert store.path(HELLO.sha256).stat().st_ino == before.st_ino
 
 
-def test_files_are_readable_as_the_umask_says(store: BlobStore) -> None:
-    old = os.umask(0o022)
+@pytest.mark.parametrize("umask", [0o077, 0o000])
+def test_blobs_are_for_their_owner_under_any_umask(store: BlobStore, umask: int) -> None:
+    old = os.umask(umask)
     try:
         store.put(b"hello")
     finally:
         os.umask(old)
-    assert stat.S_IMODE(store.path(HELLO.sha256).stat().st_mode) == 0o644
+    for path in [store.root, *store.root.rglob("*")]:
+        wanted = 0o700 if path.is_dir() else 0o600
+        assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+
+
+def test_sync_reaches_every_folder_of_the_blobs(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, synced = store.put(b"other"), []
+    store.put(b"hello")
+    store.put(b"a third")
+
+    def note(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", note)
+    store.sync([HELLO, other, HELLO])
+    below = store.root / "sha256"
+    wanted = [below / HELLO.sha256[:2], below / other.sha256[:2], below, store.root]
+    assert sorted(synced) == sorted(folder.stat().st_ino for folder in wanted)
 
 
 def test_a_file_of_another_size_is_not_the_blob(store: BlobStore) -> None:
@@ -91,6 +111,17 @@ def test_adopt_renames(store: BlobStore) -> None:
     store.adopt(HELLO, temp)
     assert not temp.exists()
     assert store.read(HELLO, limit=5) == b"hello"
+
+
+def test_a_cache_does_not_wait_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    BlobStore(tmp_path, durable=False).put(b"hello")
+    assert synced == []
+    BlobStore(tmp_path).put(b"other")
+    assert len(synced) == 1
 
 
 def test_a_scratch_file_that_nobody_adopted_goes_away(store: BlobStore) -> None:

@@ -11,12 +11,9 @@ from bundler.mirror.generations import (
     Generation,
     Shown,
     folder_of,
-    history,
     live,
     live_number,
     make_live,
-    next_number,
-    numbers,
     read_generation,
     sweep,
 )
@@ -42,16 +39,12 @@ def _write(mirror: Mirror, number: int, **sequences: int) -> Generation:
 
 def test_a_new_mirror_shows_nothing(mirror: Mirror) -> None:
     assert live(mirror) is None
-    assert history(mirror) == []
-    assert next_number(mirror) == 1
+    assert live_number(mirror) is None
 
 
-def test_generations_are_listed_by_number_and_one_is_live(mirror: Mirror) -> None:
+def test_one_generation_is_live(mirror: Mirror) -> None:
     last = _write(mirror, 1_000_000, web=9)
     first = _write(mirror, 2, web=7, ml=1)
-    (mirror.generations / "notes").mkdir()
-    assert history(mirror) == [first, last]
-    assert next_number(mirror) == 1_000_001
     make_live(mirror, 2)
     assert mirror.simple.readlink() == Path(".bundler/generations/000002/simple")
     assert live(mirror) == first
@@ -97,7 +90,7 @@ def test_another_failure_of_the_rename_leaves_no_link(
 
 
 def test_a_record_is_read_strictly(mirror: Mirror) -> None:
-    with pytest.raises(BundlerError, match="has no generation 3"):
+    with pytest.raises(DamagedError, match=r"000003/generation\.json is lost"):
         read_generation(mirror, 3)
     _write(mirror, 4, web=1)
     folder_of(mirror, 4).rename(folder_of(mirror, 3))
@@ -105,12 +98,28 @@ def test_a_record_is_read_strictly(mirror: Mirror) -> None:
         read_generation(mirror, 3)
     (folder_of(mirror, 3) / RECORD).write_bytes(b"{}")
     with pytest.raises(DamagedError, match="generation: no key 'format'"):
-        history(mirror)
+        read_generation(mirror, 3)
 
 
-def test_sweep_removes_unfinished_folders_only(mirror: Mirror) -> None:
-    _write(mirror, 1)
+def test_a_record_that_cannot_be_read_is_not_taken_for_a_lost_one(mirror: Mirror) -> None:
+    (folder_of(mirror, 3) / RECORD).mkdir(parents=True)
+    with pytest.raises(BundlerError, match=r"generation\.json cannot be read") as caught:
+        read_generation(mirror, 3)
+    assert not isinstance(caught.value, DamagedError)
+
+
+def test_sweep_removes_what_was_never_shown(mirror: Mirror) -> None:
+    for number in (1, 2, 3):
+        _write(mirror, number)
+    make_live(mirror, 2)
     (mirror.generations / ".new-abc" / "simple").mkdir(parents=True)
+    (mirror.generations / "notes").mkdir()
     sweep(mirror)
-    assert numbers(mirror) == [1]
-    assert [path.name for path in mirror.generations.iterdir()] == ["000001"]
+    found = sorted(path.name for path in mirror.generations.iterdir())
+    assert found == ["000001", "000002", "notes"]
+
+
+def test_sweep_before_the_first_publication(mirror: Mirror) -> None:
+    _write(mirror, 1)
+    sweep(mirror)
+    assert list(mirror.generations.iterdir()) == []

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import shutil
+import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,8 @@ from bundler.errors import BundlerError, RefusedError
 from bundler.mirror.layout import Mirror, metadata_path
 from tests.fakes.mirrors import blob_of, bundled
 from tests.fakes.wheels import build_wheel
+
+_MEMORY = "/dev/shm"  # noqa: S108 - only random names are made in it
 
 
 def test_create_makes_every_folder_and_may_be_repeated(tmp_path: Path) -> None:
@@ -84,6 +90,55 @@ def test_files_stand_under_their_digest(tmp_path: Path) -> None:
     expected = f"files/{digest[:2]}/{digest}/demo-1.0+local.1-py3-none-any.whl"
     assert path.relative_to(tmp_path).as_posix() == expected
     assert metadata_path(path).name == "demo-1.0+local.1-py3-none-any.whl.metadata"
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o000])
+def test_a_mirror_has_the_same_modes_under_any_umask(tmp_path: Path, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        mirror = Mirror.create(tmp_path / "deep" / "mirror")
+        with mirror.locked():
+            pass
+    finally:
+        os.umask(old)
+    for folder in (mirror.root, mirror.files, mirror.state, mirror.generations):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o755, folder
+    for folder in (mirror.trust, mirror.store.root):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700, folder
+    assert stat.S_IMODE(mirror.lock.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(not os.access(_MEMORY, os.W_OK), reason="needs a second filesystem")
+@pytest.mark.parametrize("part", ["files", ".bundler"])
+def test_a_mirror_on_two_filesystems_is_refused_at_once(tmp_path: Path, part: str) -> None:
+    mirror = Mirror.create(tmp_path / "mirror")
+    with tempfile.TemporaryDirectory(dir=_MEMORY) as other:
+        if Path(other).stat().st_dev == tmp_path.stat().st_dev:
+            pytest.skip("the temporary folder is there, too")
+        shutil.move(mirror.root / part, other)
+        (mirror.root / part).symlink_to(Path(other) / part)
+        for enter in (Mirror.open, Mirror.create):
+            with pytest.raises(BundlerError, match=f"/{part} is on another filesystem") as caught:
+                enter(mirror.root)
+            assert caught.value.hint
+            assert "must lie on one filesystem" in caught.value.hint
+
+
+def test_a_mirror_whose_files_are_gone_can_be_opened(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path)
+    mirror.files.rmdir()
+    assert Mirror.open(tmp_path) == mirror
+
+
+@pytest.mark.parametrize("length", [246, 245])
+def test_a_filename_leaves_room_for_its_metadata(tmp_path: Path, length: int) -> None:
+    tag = "a" * (length - len("demo-1.0-py3-none-.whl"))
+    file = bundled(build_wheel("demo", "1.0"), filename=f"demo-1.0-py3-none-{tag}.whl")
+    if length > 245:
+        with pytest.raises(RefusedError, match="cannot be the name of a file in a mirror"):
+            Mirror(tmp_path).file_path(file)
+    else:
+        assert len(metadata_path(Mirror(tmp_path).file_path(file)).name) == 254
 
 
 @pytest.mark.parametrize(

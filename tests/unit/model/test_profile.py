@@ -41,6 +41,11 @@ def test_the_index_may_be_left_out() -> None:
     assert parse_profile(text.encode(), "p").index[0].url == "pip"
 
 
+def test_the_index_may_be_the_one_of_pip() -> None:
+    text = GOOD.replace("https://example.org/simple/", "pip")
+    assert parse_profile(text.encode(), "p").index[0].url == "pip"
+
+
 def test_a_json_schema_can_be_published() -> None:
     assert set(Profile.model_json_schema()["properties"]) == {"profile", "index", "targets"}
 

@@ -25,7 +25,7 @@ def test_pinning_says_what_was_pinned(tmp_path: Path) -> None:
     assert pinned.keys == tuple(fingerprint(officer.public_key) for officer in officers)
     kept = tmp_path / "trust/web/1.root.json"
     assert kept.read_bytes() == root
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o644
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert load_anchor(tmp_path / "trust", "web") == anchor_from_root(root)
 
 
