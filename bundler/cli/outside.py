@@ -14,7 +14,7 @@ from bundler.cli.home import Home, find_home
 from bundler.cli.options import AsJson, HomeFolder, Quiet, now
 from bundler.cli.results import CreatedResult, Said
 from bundler.errors import BundlerError
-from bundler.events import Observer
+from bundler.events import Noticed, Observer
 from bundler.model.manifest import parse_stream
 from bundler.model.profile import PIP_INDEX, parse_profile
 
@@ -114,6 +114,8 @@ def _create(path: Path, out: Path, home: Home, observe: Observer) -> CreatedResu
     if url == PIP_INDEX:
         found = pip_index_url()
         url = found.url
+        for setting in found.ignored:
+            observe(Noticed(f"pip's {setting} is not used: a profile has one index"))
         if found.credentials:
             credentials = {url: found.credentials}
     cache = BlobStore(home.cache, durable=False)

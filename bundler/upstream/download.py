@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, Self
 
 from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError
-from bundler.events import Advanced, Event, Finished, Observer, Started, ignore
+from bundler.events import Advanced, Event, Finished, Noticed, Observer, Started, ignore
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.plan import PlannedFile
 from bundler.upstream.fetch import StoppedError, fetch_planned
@@ -49,15 +49,16 @@ class Downloader:
         """Nothing is asked yet.
 
         Args:
-            transport: To ask with; it stays the caller's to close.
+            transport: To ask with, over connections of our own; it stays the caller's to close.
             store: Where the wheels go.
             check: Runs in the download's thread on each complete file, also on one that was in the
-                store already; what it raises is that file's failure.
+                store already; what it raises is that file's failure, unless the file was in the
+                store: then it is downloaded once, and checked again.
             observer: Told from the download threads, by one at a time.
             threads: How many downloads are under way at once.
         """
         self.failures: list[BundlerError] = []
-        self._transport = transport
+        self._transport = transport.branch()
         self._store = store
         self._check = check
         self._observer = observer
@@ -84,10 +85,9 @@ class Downloader:
             for blob in self._pending:
                 self._futures[blob.sha256].cancel()
             self._pending.clear()
-            silent = self._active
-        if silent:
-            self._transport.interrupt()
+        self._transport.interrupt()
         self._pool.shutdown(wait=True)
+        self._transport.close()
 
     def begin(self, file: PlannedFile) -> None:
         """Fetch a wheel that will likely be wanted; if it fails, nothing happens yet."""
@@ -172,29 +172,24 @@ class Downloader:
 
     def _provide(self, blob: Blob, group: list[PlannedFile]) -> None:
         """Make the store have `blob`, checked for every file that it is."""
-        remote = group[0].remote
 
         def check(path: Path) -> None:
             for file in group:
                 self._check(file, path)
 
-        if self._stop.is_set():
-            raise StoppedError(f"{remote.filename}: the download was stopped")
-        if self._store.has(blob):
-            check(self._store.path(blob.sha256))
-            with self._lock:
-                self._cached += 1
-            self._advance(blob.size)
-            return
-        fetch_planned(
+        fetched = fetch_planned(
             self._transport,
             self._store,
-            remote,
+            group[0].remote,
             blob,
             check=check,
             progress=self._advance,
+            notice=lambda text: self._tell(Noticed(text)),
             stop=self._stop,
         )
+        if not fetched:
+            with self._lock:
+                self._cached += 1
 
     def _finish_if_done(self) -> None:
         """The caller holds the lock."""

@@ -1,11 +1,15 @@
-"""One file from the network into the store: hashed while it comes, continued after a cut."""
+"""One file from the network into the store: hashed while it comes, continued after a cut.
+
+A sender that never pauses for as long as the read timeout is never given up, however slow it is.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -20,6 +24,8 @@ MAX_FILE: Final = 16 * 1024**3
 """Bytes; the bound of a download whose size no page told."""
 
 _RANGE_NOT_SATISFIABLE = 416
+_POLL: Final = 0.1
+"""Seconds between two looks at a lock that another process holds."""
 
 
 class StoppedError(BundlerError):
@@ -61,6 +67,17 @@ class _Sink:
         return Blob(Sha256(self._hash.hexdigest()), self.size)
 
 
+def is_sound(store: BlobStore, blob: Blob) -> bool:
+    """Whether the store has `blob` and its bytes are those that its name says; all are read."""
+    if not store.has(blob):
+        return False
+    try:
+        with store.path(blob.sha256).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == blob.sha256
+    except OSError:
+        return False  # a bad disk, or another command removed it: fetching it again heals both
+
+
 def fetch_planned(
     transport: Transport,
     store: BlobStore,
@@ -69,23 +86,36 @@ def fetch_planned(
     *,
     check: Callable[[Path], None],
     progress: Callable[[int], None],
+    notice: Callable[[str], None],
     stop: threading.Event,
-) -> None:
-    """Download `remote`, which must be `blob`, into the store.
+) -> bool:
+    """Make the store have `remote`, which must be `blob`; whether it had to be downloaded.
 
-    What is there already in the partial file of an earlier attempt is hashed again and continued;
-    after a cut or `stop` the partial file stays. `check` looks at the complete file before it gets
-    its name in the store.
+    What the store has already is hashed again; if it is damaged or `check` refuses it, it is
+    replaced. What is there already in the partial file of an earlier attempt is hashed again and
+    continued; after a cut or `stop` the partial file stays. `check` looks at the complete file
+    before it gets its name in the store. While another process downloads the same file, wait,
+    and tell `notice` so.
 
     Raises:
         StoppedError: if `stop` was set.
         DigestMismatchError: if size or digest differ from the plan; nothing is kept then.
         RefusedError: what `check` raises; nothing is kept then.
         NetworkError: see `Transport.stream`.
-        BundlerError: if there is no room, or another process downloads the same file.
+        BundlerError: if there is no room.
     """
+    _check_stop(stop, remote)
+    if _is_usable(store, blob, check):
+        progress(blob.size)
+        return False
     partial = store.scratch / blob.sha256
-    with no_room_explained(partial.parent, blob.size), locked(partial, str(partial)):
+    with no_room_explained(partial.parent, blob.size), _turn(partial, remote, notice, stop):
+        # Another process may have put it there since, and may be using it.
+        if _is_usable(store, blob, check):
+            partial.unlink(missing_ok=True)
+            progress(blob.size)
+            return False
+        store.path(blob.sha256).unlink(missing_ok=True)
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         with os.fdopen(descriptor, "r+b") as file:
             sink = _Sink(file, hashlib.file_digest(file, "sha256"), progress)
@@ -99,6 +129,41 @@ def fetch_planned(
             finally:
                 if not sink.size:
                     partial.unlink(missing_ok=True)
+    return True
+
+
+def _is_usable(store: BlobStore, blob: Blob, check: Callable[[Path], None]) -> bool:
+    if not is_sound(store, blob):
+        return False
+    try:
+        check(store.path(blob.sha256))
+    except (OSError, RefusedError):
+        return False
+    return True
+
+
+@contextmanager
+def _turn(
+    partial: Path, remote: RemoteFile, notice: Callable[[str], None], stop: threading.Event
+) -> Iterator[None]:
+    """Hold the lock of a partial file; wait while another process holds it.
+
+    Raises:
+        StoppedError: if `stop` was set meanwhile.
+    """
+    told = False
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(locked(partial, str(partial)))
+                break
+            except BundlerError as error:
+                if not told:
+                    notice(f"{remote.filename}: waiting for another command that downloads it")
+                    told = True
+                if stop.wait(_POLL):
+                    raise StoppedError(f"{remote.filename}: {error.message}") from error
+        yield
 
 
 def _complete(

@@ -30,7 +30,8 @@ class SimpleIndex:
     """Implements `bundler.resolve.index.Index` over HTTP.
 
     A task in the pool never waits for another one, so a full pool cannot lock up. Close it, or use
-    it in a `with`: what is queued is cancelled then, and no thread is left.
+    it in a `with`: what is queued is cancelled then, an index that is silent is not waited for, and
+    no thread is left.
     """
 
     def __init__(
@@ -48,14 +49,14 @@ class SimpleIndex:
         Args:
             name: As the profile calls it.
             url: The root of the simple API, without credentials.
-            transport: To ask with; it stays the caller's to close.
+            transport: To ask with, over connections of our own; it stays the caller's to close.
             store: Receives wheels whose METADATA cannot be had without them.
             page_limit: In bytes.
             threads: How many requests are under way at once.
         """
         self.name = name
         self._root = url.rstrip("/") + "/"
-        self._transport = transport
+        self._transport = transport.branch()
         self._store = store
         self._page_limit = page_limit
         self._pages: dict[NormalizedName, Future[ProjectPage]] = {}
@@ -67,18 +68,16 @@ class SimpleIndex:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        if kind is not None:
-            # Nobody needs the answers any more: do not wait for an index that is silent.
-            self._stop.set()
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._transport.interrupt()
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Cancel what is queued, wait for what is under way, and forget the answers."""
+        """Cancel what is queued, cut off what is under way, and forget the answers."""
         self._stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._transport.interrupt()
+        self._pool.shutdown(wait=True)
+        self._transport.close()
         self._pages.clear()
         self._facts.clear()
 

@@ -12,8 +12,9 @@ from bundler.archive.store import BlobStore
 from bundler.errors import DigestMismatchError, NetworkError, NotFoundError
 from bundler.model.artifact import Blob, RemoteFile, Sha256
 from bundler.resolve.index import WheelFacts
-from bundler.upstream.fetch import fetch_unplanned
-from bundler.upstream.transport import AnswerError, Transport
+from bundler.upstream.faults import AnswerError
+from bundler.upstream.fetch import fetch_unplanned, is_sound
+from bundler.upstream.transport import Transport
 from bundler.wheel.metadata import MAX_METADATA, read_metadata
 
 _TAIL: Final = 64 * 1024
@@ -100,7 +101,7 @@ def _from_whole(source: _Source, store: BlobStore) -> WheelFacts:
     known = None
     if file.sha256 is not None and file.size is not None:
         known = Blob(file.sha256, file.size)
-    if known is None or not store.has(known):
+    if known is None or not is_sound(store, known):
         known = fetch_unplanned(source.transport, store, file, source.stop)
     with store.open(known) as wheel:
         return WheelFacts(read_metadata(wheel, file.filename), known)

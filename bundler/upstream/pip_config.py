@@ -12,9 +12,23 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from bundler.errors import ProfileError
-from bundler.upstream.urls import Credentials, shown, split_credentials
+from bundler.model.profile import parse_index_url
+from bundler.upstream.urls import Credentials, split_credentials
+
+_KEY: Final = "index-url"
+_UNHEEDED: Final = (
+    "extra-index-url",
+    "no-index",
+    "find-links",
+    "cert",
+    "client-cert",
+    "proxy",
+    "trusted-host",
+)
+_OFF: Final = frozenset({"", "0", "false", "f", "no", "n", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,42 +39,62 @@ class IndexUrl:
         url: Without credentials, ending in "/".
         credentials: Those that stood in it, for `Transport(credentials={url: …})`.
         origin: Where it was found, for people.
+        ignored: Settings of pip that matter and are not followed: names and places, no values.
     """
 
     url: str
     credentials: Credentials | None
     origin: str
+    ignored: tuple[str, ...] = ()
 
 
 def pip_index_url(environ: Mapping[str, str] = os.environ, *, etc: Path = Path("/etc")) -> IndexUrl:
-    """What `pip download` would use here as its index.
+    """What `pip download` would use here as its index; of pip's settings, only that is followed.
 
     Raises:
         ProfileError: if a configuration file cannot be read, or the address is no http address.
     """
-    found = environ.get("PIP_INDEX_URL", "").strip()
-    origin = "PIP_INDEX_URL"
-    for path in () if found else _files(environ, etc):
-        value = _read(path)
-        if value:
-            found, origin = value, str(path)
+    found, origin, ignored = "", "", []
+    for path in _files(environ, etc):
+        for section, values in _read(path).items():
+            if section == "global":
+                if values.get(_KEY):
+                    found, origin = values[_KEY], str(path)
+                ignored += [f"{key} in {path}" for key in _unheeded(values)]
+            else:
+                names = [*_unheeded(values), *({_KEY} & values.keys())]
+                ignored += [f"{key} in [{section}] of {path}" for key in names]
+    variables = {
+        name.removeprefix("PIP_").lower().replace("_", "-"): value.strip()
+        for name, value in environ.items()
+        if name.startswith("PIP_")
+    }
+    if variables.get(_KEY):
+        found, origin = variables[_KEY], "PIP_INDEX_URL"
+    ignored += ["PIP_" + key.upper().replace("-", "_") for key in _unheeded(variables)]
     if not found:
         # Imported here because it costs 0.3 s.
         from pypi_simple import PYPI_SIMPLE_ENDPOINT  # noqa: PLC0415 - as said above
 
         found, origin = PYPI_SIMPLE_ENDPOINT, "pip's default"
-    return _checked(found, origin)
+    return _checked(found, origin, tuple(ignored))
 
 
-def _checked(text: str, origin: str) -> IndexUrl:
-    hint = "give the index's address in the profile"
+def _unheeded(values: Mapping[str, str]) -> Iterator[str]:
+    """Those of pip's settings that change where it looks or whom it trusts."""
+    for key in _UNHEEDED:
+        if values.get(key, "").lower() not in _OFF:
+            yield key
+
+
+def _checked(text: str, origin: str, ignored: tuple[str, ...]) -> IndexUrl:
     try:
-        url, credentials = split_credentials(text)
+        parse_index_url(text)
     except ValueError as error:
-        raise ProfileError(f"{origin}: index-url is no address", hint=hint) from error
-    if not url.startswith(("https://", "http://")):
-        raise ProfileError(f"{origin}: index-url {shown(url)} is not http or https", hint=hint)
-    return IndexUrl(url.rstrip("/") + "/", credentials, origin)
+        hint = "give the index's address in the profile"
+        raise ProfileError(f"{origin}: {_KEY} {error}", hint=hint) from error
+    url, credentials = split_credentials(text)
+    return IndexUrl(url.rstrip("/") + "/", credentials, origin, ignored)
 
 
 def _files(environ: Mapping[str, str], etc: Path) -> Iterator[Path]:
@@ -80,18 +114,20 @@ def _files(environ: Mapping[str, str], etc: Path) -> Iterator[Path]:
         yield Path(own)
 
 
-def _read(path: Path) -> str:
-    """`index-url` of the section `global`, "" when there is none."""
+def _read(path: Path) -> dict[str, dict[str, str]]:
+    """The settings by section; the names as pip's options have them."""
     parser = configparser.RawConfigParser()
     try:
         with path.open(encoding="utf-8") as file:
             parser.read_file(file)
     except (FileNotFoundError, NotADirectoryError):
-        return ""
+        return {}
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         # The parser's own message quotes lines, which may hold a password.
         raise ProfileError(f"{path}: pip's configuration cannot be read") from error
-    if not parser.has_section("global"):
-        return ""
-    values = {name.replace("_", "-"): value for name, value in parser.items("global")}
-    return (values.get("index-url") or "").strip()
+    return {
+        section: {
+            name.replace("_", "-"): (value or "").strip() for name, value in parser.items(section)
+        }
+        for section in parser.sections()
+    }

@@ -1,4 +1,4 @@
-"""HTTP: the one module that knows the HTTP library, and the only one that talks to a network.
+"""HTTP: the only module that talks to a network; with `faults`, it alone knows the HTTP library.
 
 It guarantees bounded bodies, bounded attempts, errors of our own also in the middle of a body, and
 that no message holds a password or a query. Credentials come from the caller (for one origin) or
@@ -7,9 +7,6 @@ from ~/.netrc (for one host); proxies and certificate authorities from the usual
 
 from __future__ import annotations
 
-import base64
-import netrc
-import os
 import re
 import socket
 import ssl
@@ -23,10 +20,12 @@ from weakref import WeakSet
 import httpx
 
 from bundler import __version__
-from bundler.errors import NetworkError, NotFoundError
+from bundler.errors import NetworkError
 from bundler.upstream.body import read_body
+from bundler.upstream.faults import mapped, refusal
+from bundler.upstream.passwords import Passwords
 from bundler.upstream.retry import Retry, TransientError
-from bundler.upstream.urls import Credentials, origin_of, shown, split_credentials
+from bundler.upstream.urls import Credentials, shown, split_credentials
 
 CHUNK: Final = 256 * 1024
 """Bytes of a streamed body that are handed on at once."""
@@ -34,27 +33,7 @@ CHUNK: Final = 256 * 1024
 _CONNECTIONS = 32
 _TIMEOUT = httpx.Timeout(connect=15.0, read=60.0, write=60.0, pool=None)
 _OK, _PARTIAL, _RANGE_NOT_SATISFIABLE = 200, 206, 416
-_TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", re.ASCII)
-_HINTS = {
-    401: "put the user name and password for this host into ~/.netrc (mode 0600)",
-    403: "this account has no right to that file, or the index blocks it",
-    407: "the proxy wants credentials: put them into HTTPS_PROXY",
-    429: "the index asks for fewer requests; wait a little and run the command again",
-}
-_CHECK_CONNECTION = "check the address and the network; behind a proxy, set HTTPS_PROXY"
-
-
-class AnswerError(NetworkError):
-    """The server answered, but with a status that is of no use.
-
-    Attributes:
-        status: Of HTTP.
-    """
-
-    def __init__(self, message: str, *, hint: str | None = None, status: int) -> None:
-        super().__init__(message, hint=hint)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +78,7 @@ class Stream:
         Raises:
             TransientError: if the connection ends or stalls before the body does.
         """
-        with _mapped(str(self._response.url)):
+        with mapped(str(self._response.url)):
             yield from self._response.iter_raw(CHUNK)
 
 
@@ -112,6 +91,7 @@ class Transport:
         credentials: Mapping[str, Credentials] | None = None,
         retry: Retry | None = None,
         timeout: float | None = None,
+        authorities: ssl.SSLContext | None = None,
     ) -> None:
         """Nothing is connected yet.
 
@@ -119,14 +99,24 @@ class Transport:
             credentials: By URL; each is sent to the origin of that URL only.
             retry: How often and when to ask again.
             timeout: Seconds for connecting, and for each read, instead of the usual ones.
+            authorities: Instead of those that the usual variables name.
         """
         self.retry = retry or Retry()
+        self._credentials = credentials or {}
+        self._timeout = timeout
+        self._passwords = Passwords(self._credentials)
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._lock = threading.Lock()
-        self._auth = _Authorisation(credentials or {})
+        self._interrupted = False
+        try:
+            self._authorities = authorities or httpx.create_ssl_context()
+        except OSError as error:
+            hint = "check SSL_CERT_FILE and SSL_CERT_DIR"
+            raise NetworkError(f"no certificate authorities: {error}", hint=hint) from error
         try:
             self._client = httpx.Client(
-                auth=self._auth,
+                auth=self._authorise,
+                verify=self._authorities,
                 follow_redirects=True,
                 timeout=_TIMEOUT if timeout is None else httpx.Timeout(timeout, pool=None),
                 limits=httpx.Limits(
@@ -138,9 +128,6 @@ class Transport:
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             hint = "check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
             raise NetworkError("the proxy that is set cannot be used", hint=hint) from error
-        except OSError as error:
-            hint = "check SSL_CERT_FILE and SSL_CERT_DIR"
-            raise NetworkError(f"no certificate authorities: {error}", hint=hint) from error
 
     def __enter__(self) -> Self:
         return self
@@ -152,20 +139,45 @@ class Transport:
         """Close every connection."""
         self._client.close()
 
+    def branch(self) -> Transport:
+        """One with the same settings and connections of its own, to be closed on its own.
+
+        So each who asks for many things at once can `interrupt` them without harm to others.
+        """
+        return Transport(
+            credentials=self._credentials,
+            retry=self.retry,
+            timeout=self._timeout,
+            authorities=self._authorities,
+        )
+
     def interrupt(self) -> None:
-        """Cut every connection, from any thread: who waits for an answer gets an error at once."""
+        """Cut every connection, from any thread: who waits for an answer gets an error at once.
+
+        Nothing can be asked afterwards. A connection that is being made cannot be cut; it ends
+        when it is made, or after its timeout.
+        """
         with self._lock:
+            self._interrupted = True
             sockets = list(self._sockets)
         for each in sockets:
-            with suppress(OSError):  # it may be closed meanwhile
-                # Not the method of an SSLSocket, which another thread is reading from.
-                socket.socket.shutdown(each, socket.SHUT_RDWR)
+            _cut(each)
 
     def _note_socket(self, event: str, info: Mapping[str, Any]) -> None:
         """Remember what is connected; called by httpcore (its "trace" extension)."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            made = info["return_value"].get_extra_info("socket")
             with self._lock:
-                self._sockets.add(info["return_value"].get_extra_info("socket"))
+                self._sockets.add(made)
+                late = self._interrupted
+            if late:
+                _cut(made)
+
+    def _authorise(self, request: httpx.Request) -> httpx.Request:
+        value = self._passwords.header(str(request.url))
+        if value is not None:
+            request.headers["Authorization"] = value
+        return request
 
     def get(
         self,
@@ -227,58 +239,24 @@ class Transport:
 
     @contextmanager
     def _open(self, url: str, headers: Mapping[str, str]) -> Generator[httpx.Response]:
+        if self._interrupted:
+            raise TransientError(f"{shown(url)}: not asked, as all connections were cut")
         with (
-            _mapped(url),
+            mapped(url),
             self._client.stream(
                 "GET", url, headers=headers, extensions={"trace": self._note_socket}
             ) as response,
         ):
             allowed = {_PARTIAL, _RANGE_NOT_SATISFIABLE} if "Range" in headers else set()
             if response.status_code not in {_OK} | allowed:
-                raise self._refusal(response)
+                raise refusal(response, self._passwords.fault)
             yield response
 
-    def _refusal(self, response: httpx.Response) -> NetworkError:
-        status, url = response.status_code, shown(str(response.url))
-        message = f"{url}: {status} {response.reason_phrase}".rstrip()
-        hint = _HINTS.get(status)
-        if status == httpx.codes.NOT_FOUND:
-            return NotFoundError(message)
-        if status in _TRANSIENT:
-            return TransientError(message, hint=hint, after=_retry_after(response))
-        if status == httpx.codes.UNAUTHORIZED and self._auth.fault:
-            hint = f"no credentials were read from {self._auth.fault}"
-        return AnswerError(message, hint=hint, status=status)
 
-
-class _Authorisation(httpx.Auth):
-    """Credentials by origin, then by host from ~/.netrc; redirects elsewhere never get them.
-
-    Attributes:
-        fault: Why the netrc file could not be read, or None.
-    """
-
-    def __init__(self, credentials: Mapping[str, Credentials]) -> None:
-        self._known = {origin_of(url): found for url, found in credentials.items()}
-        self._netrc: netrc.netrc | None = None
-        self.fault: str | None = None
-        try:
-            self._netrc = netrc.netrc(os.environ.get("NETRC"))
-        except FileNotFoundError:
-            pass
-        except (OSError, netrc.NetrcParseError) as error:
-            self.fault = f"the netrc file: {error}"
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        """Send `request` with what is known for its origin (the name is httpx's)."""
-        found = self._known.get(origin_of(str(request.url)))
-        entry = self._netrc.authenticators(request.url.host) if self._netrc else None
-        if found is None and entry is not None:
-            found = Credentials(entry[0] or "", entry[2] or "")
-        if found is not None:
-            token = base64.b64encode(f"{found.user}:{found.password}".encode()).decode()
-            request.headers["Authorization"] = f"Basic {token}"
-        yield request
+def _cut(connected: socket.socket) -> None:
+    with suppress(OSError):  # it may be closed meanwhile
+        # Not the method of an SSLSocket, which another thread is reading from.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def _stay_secure(response: httpx.Response) -> None:
@@ -289,39 +267,6 @@ def _stay_secure(response: httpx.Response) -> None:
             raise NetworkError(
                 f"{shown(str(response.url))}: redirected from https to {target.scheme}, refused"
             )
-
-
-@contextmanager
-def _mapped(url: str) -> Generator[None]:
-    """Turn the library's exceptions into ours, most specific first."""
-    place = shown(url)
-    try:
-        yield
-    except httpx.TimeoutException as error:
-        raise TransientError(f"{place}: no answer in time", hint=_CHECK_CONNECTION) from error
-    except httpx.ProxyError as error:
-        message = f"{place}: the proxy refused: {error}"
-        raise NetworkError(message, hint="check HTTPS_PROXY and NO_PROXY") from error
-    except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
-        if _is_certificate_fault(error):
-            hint = "set SSL_CERT_FILE to the certificate authorities of your network"
-            raise NetworkError(f"{place}: {error}", hint=hint) from error
-        what = str(error) or type(error).__name__
-        raise TransientError(f"{place}: {what}", hint=_CHECK_CONNECTION) from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise NetworkError(f"{place}: {error}") from error
-
-
-def _is_certificate_fault(error: BaseException) -> bool:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
-        cause = cause.__cause__ or cause.__context__
-    return cause is not None
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    text: str = response.headers.get("Retry-After", "")
-    return float(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else None
 
 
 def _length(response: httpx.Response) -> int | None:

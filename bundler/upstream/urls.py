@@ -44,6 +44,7 @@ def shown(url: str) -> str:
     """`url` as it may stand in a message: no credentials, no query, no fragment."""
     try:
         parts = urlsplit(url)
+        _ = parts.port  # raises: what is no port may be half a password
     except ValueError:
         return "an address that is none"
     return urlunsplit(parts._replace(netloc=_host(parts), query="", fragment=""))

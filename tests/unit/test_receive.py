@@ -54,9 +54,7 @@ def test_what_is_live_is_never_older_than_it_was(tmp_path: Path) -> None:
         assert isinstance(newer, Generation)
         record = mirror.generations / "000001" / "generation.json"
         record.write_bytes(newer.to_bytes())
-        with pytest.raises(
-            TrustError, match="sequence 1 is older than 9, which was"
-        ):
+        with pytest.raises(TrustError, match="sequence 1 is older than 9, which was"):
             unpack(host.volume(), mirror, observe=ignore)
 
 

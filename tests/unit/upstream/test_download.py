@@ -10,17 +10,18 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from bundler.archive.store import BlobStore
 from bundler.disk import locked
 from bundler.errors import BundlerError, DigestMismatchError, NotFoundError
-from bundler.events import Advanced, Event, Finished, Started
+from bundler.events import Advanced, Event, Finished, Noticed, Started
 from bundler.model.artifact import Blob, RemoteFile, Sha256
 from bundler.model.plan import PlannedFile
 from bundler.upstream.download import Downloader
-from bundler.upstream.fetch import StoppedError
+from bundler.upstream.fetch import StoppedError, is_sound
 from bundler.upstream.retry import Retry, TransientError
 from bundler.upstream.transport import CHUNK, Transport
 from bundler.wheel.metadata import WheelError
@@ -39,6 +40,7 @@ def planned(remote: RemoteFile, content: bytes = CONTENT) -> PlannedFile:
         remote=remote,
         blob=Blob(Sha256(hashlib.sha256(content).hexdigest()), len(content)),
         metadata=Sha256("0" * 64),
+        requires_python=SpecifierSet(),
         index="main",
         targets=("one",),
         required_by=("profile",),
@@ -430,15 +432,84 @@ def test_downloads_run_side_by_side_and_within_bounds(
             downloader.path(file.blob)
 
 
-def test_a_file_that_another_process_downloads(
-    downloader: Downloader, store: BlobStore, file: PlannedFile
+@pytest.mark.parametrize("done", [True, False], ids=["well", "given up"])
+def test_a_file_that_another_process_downloads_is_waited_for(
+    downloader: Downloader,
+    index: FakeIndex,
+    store: BlobStore,
+    file: PlannedFile,
+    events: list[Event],
+    *,
+    done: bool,
 ) -> None:
-    partial = store.scratch / BLOB.sha256
+    notice = Noticed(f"{NAME}: waiting for another command that downloads it")
+    with locked(store.scratch / BLOB.sha256, "it"):
+        downloader.start([file])
+        while notice not in events:
+            time.sleep(0.01)
+        time.sleep(0.15)
+        assert index.requests == []
+        if done:
+            store.put(CONTENT)
+    assert downloader.path(BLOB).read_bytes() == CONTENT
+    assert index.paths() == ([] if done else [PATH])
+    assert events.count(notice) == 1
+    assert advanced(events) == len(CONTENT)
+    assert leftovers(store) == []
+
+
+def test_waiting_for_another_process_ends_with_the_command(
+    downloader: Downloader, store: BlobStore, file: PlannedFile, events: list[Event]
+) -> None:
+    with locked(store.scratch / BLOB.sha256, "it"):
+        downloader.start([file])
+        while not [event for event in events if isinstance(event, Noticed)]:
+            time.sleep(0.01)
+        began = time.monotonic()
+        downloader.close()
+        assert time.monotonic() - began < 2
+    with pytest.raises(StoppedError, match="the downloads were stopped"):
+        downloader.path(BLOB)
+    assert downloader.failures == []
+
+
+def test_a_damaged_file_in_the_store_is_fetched_again(
+    downloader: Downloader, index: FakeIndex, store: BlobStore, file: PlannedFile
+) -> None:
+    store.put(CONTENT)
+    store.path(BLOB.sha256).write_bytes(b"x" * len(CONTENT))
+    assert fetch(downloader, file) == CONTENT
+    assert index.paths() == [PATH]
+    assert leftovers(store) == []
+
+
+def test_a_file_in_the_store_that_is_refused_is_fetched_once(
+    index: FakeIndex, transport: Transport, store: BlobStore, file: PlannedFile
+) -> None:
+    store.put(CONTENT)
+
+    def check(found: PlannedFile, _path: Path) -> None:
+        raise WheelError(f"{found.remote.filename}: no wheel")
+
     with (
-        locked(partial, "it"),
-        pytest.raises(BundlerError, match=f"another bundle command is using {partial}"),
+        Downloader(transport, store, check=check) as downloader,
+        pytest.raises(WheelError, match=f"{NAME}: no wheel"),
     ):
         fetch(downloader, file)
+    assert index.paths() == [PATH]
+    assert not store.has(BLOB)
+    assert leftovers(store) == []
+
+
+def test_a_file_in_the_store_that_cannot_be_read_is_no_file(
+    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put(CONTENT)
+    assert is_sound(store, BLOB)
+    # As if another command removed it between the two looks.
+    monkeypatch.setattr(BlobStore, "has", lambda *_: True)
+    store.path(BLOB.sha256).unlink()
+    assert not is_sound(store, BLOB)
 
 
 @pytest.fixture
@@ -506,6 +577,24 @@ def test_a_wheel_that_nobody_wants_may_fail(
     index.misbehave(index.file_path("b-1-py3-none-any.whl"), Fault(status=404), times=1)
     downloader.begin(unwanted)
     assert fetch(downloader, file) == CONTENT
+    assert downloader.failures == []
+
+
+def test_a_wheel_that_turns_out_unwanted_may_fail(
+    downloader: Downloader, index: FakeIndex, file: PlannedFile
+) -> None:
+    name = "b-1-py3-none-any.whl"
+    unwanted = planned(index.add(name, b"other"), b"other")
+    stall = threading.Event()
+    index.misbehave(index.file_path(name), Fault(status=404, stall=stall))
+    downloader.begin(unwanted)
+    while not index.requests:
+        time.sleep(0.01)
+    downloader.start([file])
+    stall.set()
+    while downloader._active:
+        time.sleep(0.01)
+    assert downloader.path(BLOB).read_bytes() == CONTENT
     assert downloader.failures == []
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -7,13 +8,19 @@ from concurrent.futures import CancelledError
 from dataclasses import replace
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
+from packaging.version import Version
 
 from bundler.archive.store import BlobStore
 from bundler.errors import NetworkError, NotFoundError
+from bundler.model.artifact import Blob, Sha256
+from bundler.model.plan import PlannedFile
 from bundler.resolve.index import Index
+from bundler.upstream.download import Downloader
 from bundler.upstream.index import SimpleIndex
 from bundler.upstream.pip_config import pip_index_url
+from bundler.upstream.retry import TransientError
 from bundler.upstream.transport import Transport
 from tests.fakes.index import HTML, JSON, FakeIndex, Fault, Form
 from tests.fakes.wheels import build_wheel
@@ -100,22 +107,62 @@ def test_more_tasks_than_threads_come_to_an_end(
         assert [page.result(timeout=20).files[0] for page in pages] == files
 
 
-def test_close_cancels_what_is_queued_and_waits_for_the_rest(
-    index: FakeIndex, transport: Transport, store: BlobStore
+def test_close_cancels_what_is_queued_and_does_not_wait_for_a_silent_index(
+    index: FakeIndex, store: BlobStore
 ) -> None:
     stall = threading.Event()
-    index.add(*WHEEL)
     index.misbehave("/simple/demo/", Fault(stall=stall))
-    simple = SimpleIndex("main", index.url, transport, store, threads=1)
-    first, second = simple.page(DEMO), simple.page(NormalizedName("other"))
-    while not index.requests:
-        time.sleep(0.01)
-    threading.Timer(0.05, stall.set).start()
-    simple.close()
-    assert first.done()
+    with Transport() as transport:
+        simple = SimpleIndex("main", index.url, transport, store, threads=1)
+        first, second = simple.page(DEMO), simple.page(NormalizedName("other"))
+        while not index.requests:
+            time.sleep(0.01)
+        began = time.monotonic()
+        simple.close()
+        simple.close()
+        assert time.monotonic() - began < 2
+        names = [thread.name for thread in threading.enumerate()]
+    stall.set()
+    assert not [name for name in names if name.startswith("index-main")]
+    with pytest.raises(TransientError, match="/simple/demo/: "):
+        first.result()
     with pytest.raises(CancelledError):
         second.result()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("index-main")]
+
+
+def test_close_leaves_downloads_alone(
+    index: FakeIndex, transport: Transport, store: BlobStore
+) -> None:
+    remote = index.add(*WHEEL)
+    page, silent = threading.Event(), threading.Event()
+    index.misbehave("/simple/demo/", Fault(stall=page))
+    index.misbehave(f"/files/{WHEEL[0]}", Fault(stall=silent))
+    blob = Blob(Sha256(hashlib.sha256(WHEEL[1]).hexdigest()), len(WHEEL[1]))
+    file = PlannedFile(
+        project=DEMO,
+        version=Version("1.0"),
+        remote=remote,
+        blob=blob,
+        metadata=Sha256("0" * 64),
+        requires_python=SpecifierSet(),
+        index="main",
+        targets=("one",),
+        required_by=("profile",),
+    )
+    with (
+        SimpleIndex("main", index.url, transport, store) as simple,
+        Downloader(transport, store) as downloads,
+    ):
+        downloads.begin(file)
+        simple.page(DEMO)
+        while len(index.requests) < 2:
+            time.sleep(0.01)
+        simple.close()
+        downloads.start([file])
+        silent.set()
+        assert downloads.path(blob).read_bytes() == WHEEL[1]
+    page.set()
+    assert sorted(index.paths()) == [f"/files/{WHEEL[0]}", "/simple/demo/"]
 
 
 @pytest.mark.real_index

@@ -10,8 +10,9 @@ import pytest
 from bundler.archive.store import BlobStore
 from bundler.errors import DigestMismatchError, NetworkError
 from bundler.model.artifact import Blob, RemoteFile, Sha256
+from bundler.upstream.faults import AnswerError
 from bundler.upstream.metadata import read_remote_facts
-from bundler.upstream.transport import AnswerError, Transport
+from bundler.upstream.transport import Transport
 from bundler.wheel.metadata import WheelError
 from tests.fakes.index import FakeIndex, Fault
 from tests.fakes.wheels import build_wheel, zip_of
@@ -147,6 +148,15 @@ def test_without_ranges_the_sibling_will_do_if_the_answer_tells_the_size(reader:
     assert reader.index.paths() == [f"/files/{LARGE[0]}", f"/files/{LARGE[0]}.metadata"]
 
 
+def test_a_damaged_whole_wheel_in_the_store_is_replaced(reader: Reader) -> None:
+    reader.index.ranges = False
+    file = reader.index.add(*SMALL, metadata=False)
+    blob = reader.store.put(SMALL[1])
+    reader.store.path(blob.sha256).write_bytes(bytes(blob.size))
+    assert reader.read(file)[1] == blob
+    assert reader.store.path(blob.sha256).read_bytes() == SMALL[1]
+
+
 def test_a_page_without_digest_costs_the_whole_wheel(reader: Reader) -> None:
     file = reader.index.add(*SMALL, sha256=False)
     metadata, blob = reader.read(file)
@@ -229,8 +239,21 @@ def test_a_directory_without_end_is_not_followed(reader: Reader) -> None:
     file = reader.index.add(SMALL[0], bytes(65514) + end, metadata=False, size=False)
     total = {"Content-Range": "bytes 299934464-299999999/300000000"}
     reader.index.misbehave(f"/files/{SMALL[0]}", Fault(headers=total))
-    with pytest.raises(NetworkError, match="more than 67108864 bytes to find its METADATA"):
+    with pytest.raises(WheelError, match="its zip directory has 200000000 bytes"):
         reader.read(file)
+    assert len(reader.index.requests) == 1
+
+
+def test_the_bytes_for_metadata_are_bounded(reader: Reader) -> None:
+    from bundler.upstream.metadata import _RangeReader, _Source  # noqa: PLC0415 - used once
+
+    file = reader.index.add("demo.bin", NOISE, metadata=False)
+    with (
+        _RangeReader(_Source(reader.transport, file, threading.Event()), 300_000_000) as remote,
+        pytest.raises(NetworkError, match="more than 67108864 bytes to find its METADATA"),
+    ):
+        remote.read(100_000_000)
+    assert reader.index.requests == []
 
 
 def test_positions(reader: Reader) -> None:

@@ -114,16 +114,57 @@ def test_a_file_that_cannot_be_read_is_named_and_not_quoted(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("file:///srv/simple", "index-url file:///srv/simple is not http or https"),
-        ("https://[me:secret@example.org", "index-url is no address"),
+        ("file:///s3/cret", "index-url does not begin with https:// or http://"),
+        ("me:s3cret@example.org/simple", "index-url does not begin with https:// or http://"),
+        ("https://[me:s3cret@example.org", "index-url is no address: its host or its port"),
+        ("https://me:s3/cret@example.org/", "index-url is no address: its host or its port"),
+        ("https://me:8080/s3cret@example.org/", 'index-url has an "@" in its path'),
+        ("https://me/s3cret@example.org/", 'index-url has an "@" in its path'),
+        ("https://me:s3#cret@example.org/", r'index-url has a "\?" or "#" in it'),
+        ("https://me:s3?cret@example.org/", r'index-url has a "\?" or "#" in it'),
+        ("https://example.org/?token=s3cret", r'index-url has a "\?" or "#" in it'),
+        ("https://me:s3 cret@example.org/", "index-url has a space or a control character"),
+        ("https://me:s3\ncret@example.org/", "index-url has a space or a control character"),
+        ("https://me:s3cret@/", "index-url names no host"),
     ],
 )
-def test_an_address_that_cannot_be_used(environ: dict[str, str], url: str, message: str) -> None:
+def test_an_address_that_cannot_be_used_is_not_quoted(
+    environ: dict[str, str], tmp_path: Path, url: str, message: str
+) -> None:
     environ["PIP_INDEX_URL"] = url
-    with pytest.raises(ProfileError, match=message) as caught:
+    with pytest.raises(ProfileError, match="^PIP_INDEX_URL: " + message) as caught:
         ask(environ)
     assert caught.value.hint == "give the index's address in the profile"
-    assert "secret" not in str(caught.value)
+    assert "s3" not in str(caught.value)
+    assert "cret" not in str(caught.value)
+    if "\n" not in url:
+        del environ["PIP_INDEX_URL"]
+        path = write(tmp_path / "etc/pip.conf", url)
+        with pytest.raises(ProfileError, match=f"^{path}: {message}"):
+            ask(environ)
+
+
+def test_what_pip_would_heed_and_we_do_not_is_listed_without_values(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "etc/pip.conf", "https://example.org/simple/")
+    path.write_text(
+        "[global]\nindex-url = https://example.org/simple/\nextra_index_url = s3cret\n"
+        "no-index = false\nfind-links =\ntimeout = 3\n"
+        "[install]\nindex-url = s3cret\nno-index = yes\nuser = 1\n"
+    )
+    environ |= {"PIP_CERT": "s3cret", "PIP_EXTRA_INDEX_URL": "s3cret", "PIP_NO_INDEX": "0"}
+    found = ask(environ)
+    assert found.url == "https://example.org/simple/"
+    assert found.ignored == (
+        f"extra-index-url in {path}",
+        f"no-index in [install] of {path}",
+        f"index-url in [install] of {path}",
+        "PIP_EXTRA_INDEX_URL",
+        "PIP_CERT",
+    )
+    environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_CERT": "", "PIP_EXTRA_INDEX_URL": " "}
+    assert ask(environ).ignored == ()
 
 
 def test_the_global_folder_has_a_default(environ: dict[str, str], tmp_path: Path) -> None:

@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bundler import __version__
 from bundler.errors import NetworkError, NotFoundError
+from bundler.upstream.faults import AnswerError
 from bundler.upstream.retry import Retry, TransientError
-from bundler.upstream.transport import CHUNK, AnswerError, Transport
+from bundler.upstream.transport import CHUNK, Transport
 from bundler.upstream.urls import Credentials
 from tests.fakes.index import FakeIndex, Fault
 from tests.fakes.tls import FakeTls, serve_tls
@@ -295,6 +300,91 @@ def test_a_netrc_that_cannot_be_read_is_named_when_it_matters(
     assert "no credentials were read from the netrc file" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("text", "mode", "message"),
+    [
+        (
+            b"machine 127.0.0.1 login me\n password my s3cret\n",
+            0o600,
+            "not in the form of a netrc file near",
+        ),
+        (b"machine 127.0.0.1 login me password s3cret\xe9\n", 0o600, ": it is not UTF-8 text"),
+        (b"machine 127.0.0.1 login me password s3cret\n", 0o644, "access too permissive"),
+    ],
+    ids=["a stray word", "not UTF-8", "mode"],
+)
+def test_a_netrc_is_never_quoted(
+    index: FakeIndex,
+    retry: Retry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    text: bytes,
+    mode: int,
+    message: str,
+) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_bytes(text)
+    netrc.chmod(mode)
+    monkeypatch.delenv("NETRC")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    index.credentials = ("me", "s3cret")
+    with Transport(retry=retry) as transport, pytest.raises(AnswerError, match="401") as caught:
+        transport.get(url_of(index), limit=2000)
+    assert "the netrc file ~/.netrc: " in str(caught.value.hint)
+    assert message in str(caught.value.hint)
+    assert "s3cret" not in str(caught.value) + str(caught.value.hint)
+
+
+def test_a_netrc_that_may_not_be_read(
+    index: FakeIndex, retry: Retry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETRC", str(tmp_path))
+    index.credentials = ("me", "s3cret")
+    with Transport(retry=retry) as transport, pytest.raises(AnswerError) as caught:
+        transport.get(url_of(index), limit=2000)
+    assert "Is a directory" in str(caught.value.hint)
+
+
+def test_a_branch_has_the_same_settings_and_is_interrupted_alone(
+    index: FakeIndex, retry: Retry
+) -> None:
+    index.credentials = ("me", "secret")
+    stall = threading.Event()
+    found = {index.url: Credentials("me", "secret")}
+    with (
+        Transport(retry=retry, credentials=found) as transport,
+        transport.branch() as branch,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        assert branch.get(url_of(index), limit=2000).status == 200
+        index.misbehave(PATH, Fault(stall=stall), times=2)
+        asked = [pool.submit(each.get, url_of(index), limit=2000) for each in (branch, transport)]
+        while len(index.requests) < 3:
+            time.sleep(0.01)
+        branch.interrupt()
+        with pytest.raises(TransientError, match=r"demo\.bin: not asked, as all connections"):
+            asked[0].result(5)
+        stall.set()
+        assert asked[1].result(5).status == 200
+
+
+def test_a_connection_that_is_made_after_an_interruption_is_cut(
+    index: FakeIndex, retry: Retry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = socket.create_connection
+    with Transport(retry=retry) as transport:
+
+        def late(*arguments: Any, **options: Any) -> socket.socket:
+            made = connect(*arguments, **options)
+            transport.interrupt()
+            return made
+
+        monkeypatch.setattr(socket, "create_connection", late)
+        with pytest.raises(TransientError):
+            transport.get(url_of(index), limit=2000)
+    assert index.requests == []
+
+
 def test_redirects_are_followed_but_not_for_ever(index: FakeIndex, transport: Transport) -> None:
     index.misbehave(PATH, Fault(redirect=url_of(index) + "?x=secret"), times=1)
     assert transport.get(url_of(index), limit=2000).url == url_of(index) + "?x=secret"
@@ -307,6 +397,12 @@ def test_redirects_are_followed_but_not_for_ever(index: FakeIndex, transport: Tr
 def test_an_address_that_is_none(transport: Transport, url: str) -> None:
     with pytest.raises(NetworkError):
         transport.get(url, limit=10)
+
+
+def test_an_address_that_is_none_is_not_quoted(transport: Transport) -> None:
+    with pytest.raises(NetworkError) as caught:
+        transport.get("https://me:s3/cret@example.org/", limit=10)
+    assert str(caught.value) == "an address that is none: not an address that can be asked for"
 
 
 def test_a_proxy_that_refuses(

@@ -35,4 +35,5 @@ def test_origin(url: str, origin: str) -> None:
 
 def test_shown_has_no_secret() -> None:
     assert shown("https://me:pw@example.org/a/b?token=x#y") == "https://example.org/a/b"
+    assert shown("https://me:s3/cret@example.org/") == "an address that is none"
     assert shown("http://[broken") == "an address that is none"
