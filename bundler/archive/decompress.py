@@ -22,7 +22,7 @@ _LONGEST_FRAME_HEADER = 18
 
 
 def decompress(spool: Spool, length: int, feed: Callable[[bytes], None], stop: Event) -> None:
-    """Feed on the `length` bytes of the one frame in `spool`, in pieces of at most 1 MiB.
+    """Feed on the `length` bytes of the one frame in `spool`, in pieces.
 
     Raises:
         ValueError: if the frame is not one of ours, or has fewer or more bytes.

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from bundler.errors import BundlerError
 
-CHUNK = 128 << 10
+CHUNK = 256 << 10
 
 
 class Source:
@@ -25,7 +25,7 @@ class Source:
         self._stream = stream
 
     def chunks(self, size: int) -> Iterator[bytes]:
-        """The next `size` bytes in pieces of at most 1 MiB; fewer only when the volume ends.
+        """The next `size` bytes in pieces; fewer only when the volume ends.
 
         Raises:
             BundlerError: if the medium cannot be read.

@@ -21,7 +21,6 @@ from bundler.report.text import human_size, printable
 
 _METADATA = re.compile(r"metadata/(?:\d+\.)?([a-z0-9-]+)\.json", re.ASCII)
 _KEY_ID_SHOWN = 16
-_SIZE_LIMIT = 1 << 63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +120,6 @@ def _index(name: str, data: bytes, manifest: Manifest) -> VolumeIndex:
         raise DamagedError(f"{name} in the head is not readable: {error}") from error
     if (index.stream, index.sequence) != (manifest.stream, manifest.sequence):
         raise DamagedError(f"{name} in the head belongs to another bundle")
-    if _unpacked(index) >= _SIZE_LIMIT or index.size >= _SIZE_LIMIT:
-        raise DamagedError(f"{name} in the head names a size that no file has")
     return index
 
 
