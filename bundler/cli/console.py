@@ -130,11 +130,11 @@ def _print(text: str) -> None:
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Else Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(_NO_READER) from None
-    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(_NO_READER) from None
         raise BundlerError(
             f"the result cannot be written to standard output: {error.strerror or error}",
             hint="what the command made is there all the same",
