@@ -227,15 +227,3 @@ def head_reserve(
             hint="make two streams of this profile, each with a part of its requirements",
         )
     return reserved
-
-
-def volume_bound(
-    reserved: int, segments: Iterable[Wanted], *, frame_limit: int = zstd.FRAME_LIMIT
-) -> int:
-    """No volume with a head of `reserved` bytes and these segments is larger, in bytes."""
-    total, frames = reserved, [0, len(ustar.END)]
-    for _, blobs in segments:
-        full, rest = divmod(ustar.stream_length(blobs), frame_limit)
-        frames += [frame_limit] * full + [rest] * (rest > 0)
-    total += sum(zstd.size_bound(length) for length in frames)
-    return total + len(zstd.seek_table((0, 0) for _ in frames))

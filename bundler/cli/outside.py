@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from bundler.cli.console import console
+from bundler.cli.examples import example
 from bundler.cli.home import Home, find_home
 from bundler.cli.options import AsJson, HomeFolder, Quiet, now
 from bundler.cli.results import CreatedResult, Said
@@ -22,6 +23,10 @@ from bundler.model.profile import PIP_INDEX, parse_profile
 def init(
     path: Annotated[Path, typer.Argument(help="The profile to write.")] = Path("profile.toml"),
     *,
+    from_example: Annotated[
+        Literal["quickstart", "web", "data-science", "ops"] | None,
+        typer.Option("--example", help="Begin with a complete profile instead."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -29,8 +34,11 @@ def init(
     with console(as_json=as_json, quiet=quiet) as out:
         from bundler.disk import atomic_write
 
-        text = (files("bundler.cli") / "starter.toml").read_text()
-        name = path.stem.lower().replace("_", "-").replace(".", "-")
+        if from_example:
+            text, name = example(from_example), from_example
+        else:
+            text = (files("bundler.cli") / "starter.toml").read_text()
+            name = path.stem.lower().replace("_", "-").replace(".", "-")
         try:
             parse_stream(name)
         except ValueError as error:

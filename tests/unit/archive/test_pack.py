@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from bundler.archive.head import HEAD_LIMIT, head_size, read_head
-from bundler.archive.pack import VolumeWriter, head_reserve, volume_bound
+from bundler.archive.pack import VolumeWriter, head_reserve
 from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Advanced, Event, Finished, Started
@@ -300,14 +300,3 @@ def test_a_reserve_beyond_the_limit_is_refused() -> None:
         head_reserve([], {"manifest.json": HEAD_LIMIT})
     assert info.value.hint is not None
     assert "two streams" in info.value.hint
-
-
-@pytest.mark.parametrize("frame_limit", [777, 50_000, 256_000_000])
-def test_no_volume_is_larger_than_its_bound(tmp_path: Path, frame_limit: int) -> None:
-    packed = pack(tmp_path / NAME, SEGMENTS, frame_limit=frame_limit)
-    segments = [(segment.label, segment.blobs) for segment in packed.index.segments]
-    bound = volume_bound(packed.start, segments, frame_limit=frame_limit)
-    assert packed.index.size <= bound
-    lengths = sum(frame.length for frame in packed.index.frames())
-    frames = sum(1 for _ in packed.index.frames())
-    assert bound < packed.start + lengths + 50 * (frames + 2)
