@@ -34,11 +34,9 @@ def init(
     with console(as_json=as_json, quiet=quiet) as out:
         from bundler.disk import atomic_write
 
-        if from_example:
-            text, name = example(from_example), from_example
-        else:
-            text = (files("bundler.cli") / "starter.toml").read_text()
-            name = path.stem.lower().replace("_", "-").replace(".", "-")
+        name: str = from_example or path.stem.lower().replace("_", "-").replace(".", "-")
+        starter = files("bundler.cli") / "starter.toml"
+        text = example(from_example) if from_example else starter.read_text()
         try:
             parse_stream(name)
         except ValueError as error:
