@@ -98,6 +98,8 @@ def read_metadata(name: str, data: bytes, kind: type[T]) -> Metadata[T]:
         found = Metadata[T].from_bytes(data)
         if not isinstance(found.signed, kind):
             raise ValueError(f"its type is {found.signed.type}")  # noqa: TRY004 - mapped below
+        if isinstance(found.signed.version, bool):  # which Python, and python-tuf, take for 1
+            raise ValueError("its version is not a number")  # noqa: TRY004 - mapped below
         if canonical(found.to_dict()) != data:
             raise ValueError("it is not in canonical form")
         _check_signatures(found)

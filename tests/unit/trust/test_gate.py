@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -516,6 +517,13 @@ def test_threshold_one_public_key_under_two_ids(stream: FakeStream) -> None:
     root.sign(stream.signers[0])
     with pytest.raises(DamagedError, match="one public key stands under two ids"):
         anchor_from_root(canonical(root.to_dict()))
+
+
+def test_a_root_whose_version_is_true_is_no_root(stream: FakeStream) -> None:
+    document = json.loads(stream.root)
+    document["signed"]["version"] = True
+    with pytest.raises(DamagedError, match="its version is not a number"):
+        anchor_from_root(canonical(document))
 
 
 def test_a_spare_signature_on_the_timestamp(stream: FakeStream, trust: Path) -> None:
