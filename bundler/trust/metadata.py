@@ -44,6 +44,7 @@ ODD_METADATA = (
     OverflowError,
 )
 
+_LARGEST_VERSION = 999_999_999  # of nine digits, as in the names of roots
 _ROOT_NAME = re.compile(r"(?:metadata/)?([1-9]\d{0,8})\.root\.json", re.ASCII)
 
 T = TypeVar("T", Root, Timestamp, Snapshot, Targets)
@@ -98,7 +99,8 @@ def read_metadata(name: str, data: bytes, kind: type[T]) -> Metadata[T]:
         found = Metadata[T].from_bytes(data)
         if not isinstance(found.signed, kind):
             raise ValueError(f"its type is {found.signed.type}")  # noqa: TRY004 - mapped below
-        if isinstance(found.signed.version, bool):  # which Python, and python-tuf, take for 1
+        version = found.signed.version  # python-tuf takes true for 1, and knows no largest one
+        if isinstance(version, bool) or version > _LARGEST_VERSION:
             raise ValueError("its version is not a number")  # noqa: TRY004 - mapped below
         if canonical(found.to_dict()) != data:
             raise ValueError("it is not in canonical form")

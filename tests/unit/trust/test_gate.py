@@ -519,9 +519,10 @@ def test_threshold_one_public_key_under_two_ids(stream: FakeStream) -> None:
         anchor_from_root(canonical(root.to_dict()))
 
 
-def test_a_root_whose_version_is_true_is_no_root(stream: FakeStream) -> None:
+@pytest.mark.parametrize("version", [True, 1_000_000_000])
+def test_a_root_of_an_odd_version_is_no_root(stream: FakeStream, version: object) -> None:
     document = json.loads(stream.root)
-    document["signed"]["version"] = True
+    document["signed"]["version"] = version
     with pytest.raises(DamagedError, match="its version is not a number"):
         anchor_from_root(canonical(document))
 
