@@ -101,7 +101,7 @@ def read_metadata(name: str, data: bytes, kind: type[T]) -> Metadata[T]:
             raise ValueError(f"its type is {found.signed.type}")  # noqa: TRY004 - mapped below
         version = found.signed.version  # python-tuf takes true for 1, and knows no largest one
         if isinstance(version, bool) or version > _LARGEST_VERSION:
-            raise ValueError("its version is not a number")  # noqa: TRY004 - mapped below
+            raise ValueError("its version is not a number")
         if canonical(found.to_dict()) != data:
             raise ValueError("it is not in canonical form")
         _check_signatures(found)
