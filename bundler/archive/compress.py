@@ -1,25 +1,23 @@
-"""From blobs to frames: what each frame holds, and the work of making it."""
+"""From blobs to frames: what each frame holds, and the work of making it.
+
+One thread reads and hashes, one feeds zstd, which compresses parts of the frame in threads of its
+own, and one hashes and writes what comes out. So a frame goes straight into the volume, and a
+single one keeps several processors busy.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from threading import Event
 from typing import BinaryIO, TypeAlias
+
+import zstandard
 
 from bundler.archive import frame as zstd
 from bundler.archive import ustar
-from bundler.archive.parallel import (
-    WINDOW_MEMORY,
-    Budget,
-    Leftovers,
-    Spool,
-    StoppedError,
-    new_spool,
-)
+from bundler.archive.conveyor import Conveyor
 from bundler.archive.source import CHUNK
 from bundler.errors import DamagedError
 from bundler.model.artifact import Blob, Sha256
@@ -27,48 +25,14 @@ from bundler.model.artifact import Blob, Sha256
 OpenBlob: TypeAlias = Callable[[Blob], BinaryIO]
 """Opens a blob for reading, with seeking."""
 
-
-class Outlet:
-    """Where a frame's bytes go: into a spool until it is the frame's turn, then into the volume.
-
-    The frames before it have been appended when `turn` is set, so nobody else writes then.
-    """
-
-    def __init__(self, volume: BinaryIO, spool: Spool, turn: Event) -> None:
-        self._volume = volume
-        self._spool = spool
-        self._turn = turn
-        self._waiting = False
-
-    def write(self, data: bytes) -> None:
-        """Take the next bytes."""
-        if self._turn.is_set():
-            self.drain()
-            self._volume.write(data)
-        else:
-            self._waiting = True
-            self._spool.write(data)
-
-    def drain(self) -> None:
-        """Append what has been waiting; it must be the frame's turn."""
-        if self._waiting:
-            self._waiting = False
-            self._spool.seek(0)
-            while chunk := self._spool.read(CHUNK):
-                self._volume.write(chunk)
-            self.close()
-
-    def close(self) -> None:
-        """Let go of the spool."""
-        self._spool.close()
+_WORTH_THREADS = 4 << 20
+"""Bytes; for smaller frames it takes longer to start threads than they save."""
 
 
 @dataclass(frozen=True, slots=True)
-class CompressedFrame:
-    """A complete frame; whoever has drained its outlet sets `appended`, the next one's turn."""
+class WrittenFrame:
+    """A frame that is in the volume; sizes in bytes, `length` before compression."""
 
-    outlet: Outlet
-    appended: Event
     size: int
     sha256: Sha256
     length: int
@@ -91,75 +55,75 @@ def frame_count(blobs: Iterable[Blob], frame_limit: int) -> int:
     return -(-ustar.stream_length(blobs) // frame_limit)
 
 
-class Compression:
-    """Makes the tasks that compress segments; they share a budget of memory."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameWriter:
+    """Appends frames to a volume.
 
-    def __init__(
-        self,
-        open_blob: OpenBlob,
-        frame_limit: int,
-        volume: BinaryIO,
-        folder: Path,
-        leftovers: Leftovers,
-    ) -> None:
-        """Spools are made in `folder`; those that nobody took over are left to `leftovers`."""
-        self._open_blob = open_blob
-        self._volume = volume
-        self._folder = folder
-        self._leftovers = leftovers
-        self._frame_limit = frame_limit
-        self._budget = Budget(WINDOW_MEMORY)
-        self._turn = Event()
-        self._turn.set()
+    Attributes:
+        open_blob: May wait, for a download say; it is called in another thread.
+        give_up: Ends such waiting, after a failure.
+        threads: How many compress.
+    """
 
-    def tasks(self, blobs: Iterable[Blob]) -> Iterator[Callable[[Event], CompressedFrame]]:
-        """One task for each frame of the segment, in order."""
-        for pieces in _cut(blobs, self._frame_limit):
-            turn, self._turn = self._turn, Event()
-            yield partial(self._compress, pieces, turn, self._turn)
+    volume: BinaryIO
+    open_blob: OpenBlob
+    give_up: Callable[[], None]
+    frame_limit: int
+    threads: int
 
-    def _compress(
-        self, pieces: list[_Piece], turn: Event, appended: Event, stop: Event
-    ) -> CompressedFrame:
+    def write(self, blobs: Iterable[Blob]) -> Iterator[WrittenFrame]:
+        """Append the frames of a segment, one at each step.
+
+        Raises:
+            DamagedError: if a blob is not what its name says; all of each is hashed.
+        """
+        for pieces in _cut(blobs, self.frame_limit):
+            yield self._write(pieces)
+
+    def _write(self, pieces: list[_Piece]) -> WrittenFrame:
         length = sum(_length(piece) for piece in pieces)
-        with self._budget.hold(zstd.window_memory(length)):
-            engine = zstd.compressor(length)
-            outlet = self._leftovers.add(Outlet(self._volume, new_spool(self._folder), turn))
-            digest, size = hashlib.sha256(), 0
-
-            def keep(data: bytes) -> None:
-                nonlocal size
+        content: Iterable[bytes] = (
+            chunk for piece in pieces for chunk in _content(piece, self.open_blob)
+        )
+        digest, size = hashlib.sha256(), 0
+        with ExitStack() as stack:
+            if length > _WORTH_THREADS:
+                content = stack.enter_context(Conveyor(content, self.give_up))
+            compressed: Iterable[bytes] = _compress(content, zstd.compressor(length, self.threads))
+            if length > _WORTH_THREADS:
+                compressed = stack.enter_context(Conveyor(compressed, self.give_up))
+            for data in compressed:
                 digest.update(data)
                 size += len(data)
-                outlet.write(data)
+                self.volume.write(data)
+        return WrittenFrame(size, Sha256(digest.hexdigest()), length)
 
-            for piece in pieces:
-                for chunk in self._content(piece):
-                    if stop.is_set():
-                        raise StoppedError
-                    keep(engine.compress(chunk))
-            keep(engine.flush())
-        return CompressedFrame(outlet, appended, size, Sha256(digest.hexdigest()), length)
 
-    def _content(self, piece: _Piece) -> Iterator[bytes]:
-        if isinstance(piece, bytes):
-            yield piece
+def _compress(content: Iterable[bytes], engine: zstandard.ZstdCompressionObj) -> Iterator[bytes]:
+    for chunk in content:
+        if data := engine.compress(chunk):
+            yield data
+    yield engine.flush()
+
+
+def _content(piece: _Piece, open_blob: OpenBlob) -> Iterator[bytes]:
+    if isinstance(piece, bytes):
+        yield piece
+        return
+    with open_blob(piece.blob) as file:
+        if piece.start:
+            file.seek(piece.start)
+            yield from _exactly(file, piece.stop - piece.start, piece.blob)
             return
-        with self._open_blob(piece.blob) as file:
-            if piece.start:
-                file.seek(piece.start)
-                yield from _exactly(file, piece.stop - piece.start, piece.blob)
-                return
-            # Where a blob begins, all of it is hashed, also what belongs to later frames.
-            digest = hashlib.sha256()
-            for chunk in _exactly(file, piece.stop, piece.blob):
-                digest.update(chunk)
-                yield chunk
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-                yield b""  # so that the task sees when it shall stop
-            if digest.hexdigest() != piece.blob.sha256:
-                raise _rotten(file, piece.blob)
+        # Where a blob begins, all of it is hashed, also what belongs to later frames.
+        digest = hashlib.sha256()
+        for chunk in _exactly(file, piece.stop, piece.blob):
+            digest.update(chunk)
+            yield chunk
+        for chunk in _exactly(file, piece.blob.size - piece.stop, piece.blob):
+            digest.update(chunk)
+        if file.read(1) or digest.hexdigest() != piece.blob.sha256:
+            raise _rotten(file, piece.blob)
 
 
 def _exactly(file: BinaryIO, size: int, blob: Blob) -> Iterator[bytes]:

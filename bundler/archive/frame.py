@@ -1,8 +1,8 @@
 """The zstd frames of a volume (RFC 8878), and the seek table behind them.
 
 Every frame states its length, carries a checksum, and needs no dictionary. Long-distance matching
-finds the files that the wheels of one release share. One thread makes a frame, so its bytes depend
-on its content and the version of zstd alone.
+finds the files that the wheels of one release share. Jobs of one size are compressed side by side,
+so the bytes of a frame depend on its content and the version of zstd alone, not on the threads.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ MAX_WINDOW_LOG = 27
 _WINDOW_LOG = 26
 _LEVEL = 1
 _SMALLEST_WINDOW_LOG = 10
+_JOB = 2 << 20
+_MOST_THREADS = 8
+"""Each holds some MB; and one thread that reads and hashes cannot feed more."""
 _BLOCK = 128 << 10
 
 # Zstandard Seekable Format, version 0.1.0.
@@ -32,14 +35,19 @@ _SEEK_FOOTER = struct.Struct("<IBI")
 _SEEK_HEADER_MAGIC, _SEEK_FOOTER_MAGIC = 0x184D2A5E, 0x8F92EAB1
 
 
-def compressor(length: int) -> zstandard.ZstdCompressionObj:
-    """Compresses exactly `length` bytes into one frame."""
+def compressor(length: int, threads: int = 1) -> zstandard.ZstdCompressionObj:
+    """Compresses exactly `length` bytes into one frame; at least one thread besides the caller's.
+
+    Their number does not show in the bytes.
+    """
     window_log = max(_SMALLEST_WINDOW_LOG, min(_WINDOW_LOG, (length - 1).bit_length()))
     parameters = zstandard.ZstdCompressionParameters.from_level(
         _LEVEL,
         source_size=length,
         window_log=window_log,
         enable_ldm=True,
+        job_size=_JOB,
+        threads=min(threads, _MOST_THREADS),
         write_content_size=True,
         write_checksum=True,
         write_dict_id=False,

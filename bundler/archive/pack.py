@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing, suppress
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
 from bundler.archive import frame as zstd
 from bundler.archive import ustar
-from bundler.archive.compress import CompressedFrame, Compression, OpenBlob, frame_count
+from bundler.archive.compress import FrameWriter, OpenBlob, frame_count
 from bundler.archive.head import HEAD_LIMIT, encode_head, head_size
-from bundler.archive.parallel import Leftovers, in_order
 from bundler.disk import no_room_explained, sync_folder
 from bundler.errors import BundlerError
 from bundler.events import Advanced, Finished, Observer, Started, ignore
@@ -45,15 +43,15 @@ class VolumeWriter:
         final: Path,
         reserved: int,
         *,
-        workers: int | None = None,
+        threads: int | None = None,
         frame_limit: int = zstd.FRAME_LIMIT,
         observe: Observer = ignore,
     ) -> None:
-        """`reserved` bytes are kept for the head; `workers` threads compress, one a processor."""
+        """`reserved` bytes are kept for the head; `threads` compress, one a processor."""
         self._final = final
         self._part = final.with_name(f"{final.name}.part")
         self._reserved = reserved
-        self._workers = workers or os.cpu_count() or 1
+        self._threads = threads or os.cpu_count() or 1
         self._frame_limit = frame_limit
         self._observe = observe
         self._segments: list[Segment] = []
@@ -83,10 +81,11 @@ class VolumeWriter:
         open_blob: OpenBlob,
         give_up: Callable[[], None] = lambda: None,
     ) -> None:
-        """Compress segments in threads and append them in the order given.
+        """Compress segments and append them in the order given.
 
-        `open_blob` is called from these threads and may wait there, for a download say; `give_up`,
-        called at the end, must end such waiting. What is opened is hashed while it is packed.
+        `open_blob` is called in other threads and may wait there, for a download say; `give_up` is
+        called after a failure and must end such waiting. What is opened is hashed while it is
+        packed.
 
         Raises:
             DamagedError: if a blob is not what its name says.
@@ -98,15 +97,19 @@ class VolumeWriter:
             raise ValueError(f"a segment without blobs: {empty[0]}")
         total = sum(ustar.stream_length(blobs) for _, blobs in wanted)
         self._observe(Started("pack", total))
-        before, folder = self._end, self._final.parent
-        with no_room_explained(folder, total), Leftovers() as leftovers:
-            work = Compression(open_blob, self._frame_limit, self._file, folder, leftovers)
-            tasks = (task for _, blobs in wanted for task in work.tasks(blobs))
-            with closing(in_order(tasks, self._workers, give_up)) as done:
-                for label, blobs in wanted:
-                    ready = islice(done, frame_count(blobs, self._frame_limit))
-                    frames = tuple(self._append(frame, leftovers) for frame in ready)
-                    self._segments.append(Segment(label=label, blobs=blobs, frames=frames))
+        before = self._end
+        work = FrameWriter(
+            volume=self._file,
+            open_blob=open_blob,
+            give_up=give_up,
+            frame_limit=self._frame_limit,
+            threads=self._threads,
+        )
+        with no_room_explained(self._final.parent, total):
+            for label, blobs in wanted:
+                frames = tuple(self._frames(blobs, work))
+                self._segments.append(Segment(label=label, blobs=blobs, frames=frames))
+            self._file.flush()
         packed = self._end - before
         self._observe(Finished("pack", f"{total / 1e6:.1f} MB → {packed / 1e6:.1f} MB"))
 
@@ -169,15 +172,11 @@ class VolumeWriter:
         self._part.rename(self._final)
         sync_folder(self._final.parent)
 
-    def _append(self, frame: CompressedFrame, leftovers: Leftovers) -> Frame:
-        offset = self._end
-        frame.outlet.drain()
-        self._file.flush()
-        frame.appended.set()
-        leftovers.release(frame.outlet)
-        self._end += frame.size
-        self._observe(Advanced("pack", frame.length))
-        return Frame(offset=offset, size=frame.size, sha256=frame.sha256, length=frame.length)
+    def _frames(self, blobs: Sequence[Blob], work: FrameWriter) -> Iterator[Frame]:
+        for frame in work.write(blobs):
+            offset, self._end = self._end, self._end + frame.size
+            self._observe(Advanced("pack", frame.length))
+            yield Frame(offset=offset, size=frame.size, sha256=frame.sha256, length=frame.length)
 
     def _refuse_to_overwrite(self) -> None:
         if os.path.lexists(self._final):

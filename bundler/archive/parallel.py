@@ -34,14 +34,12 @@ class StoppedError(Exception):
 def in_order(
     tasks: Iterable[Callable[[Event], T]],
     workers: int,
-    give_up: Callable[[], None] = lambda: None,
 ) -> Generator[T, None, None]:
     """Run tasks in threads and yield their results in the order of the tasks.
 
     At most `4 * workers` tasks are taken ahead of the result that is yielded next. Each task gets
-    an event that tells it to stop; it may raise `StoppedError` then. `give_up` is called at the
-    end, also at an early one, and must end whatever a task may be waiting for. The first failure,
-    of a task or of `tasks` itself, is raised here once, after every thread has ended.
+    an event that tells it to stop; it may raise `StoppedError` then. The first
+    failure, of a task or of `tasks` itself, is raised here once, after every thread has ended.
     """
     stop = Event()
     failures: list[BaseException] = []
@@ -74,7 +72,6 @@ def in_order(
         raise failures[0] from None
     finally:
         stop.set()
-        give_up()
         pool.shutdown(cancel_futures=True)
 
 

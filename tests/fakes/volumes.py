@@ -66,7 +66,7 @@ def pack(
     segments: Sequence[tuple[str, Sequence[bytes]]],
     *,
     frame_limit: int = FRAME_LIMIT,
-    workers: int = 2,
+    threads: int = 2,
     reserved: int | None = None,
     observe: Observer = ignore,
 ) -> Packed:
@@ -75,7 +75,7 @@ def pack(
     if reserved is None:
         reserved = head_reserve(wanted, {}, frame_limit=frame_limit)
     with VolumeWriter(
-        path, reserved, workers=workers, frame_limit=frame_limit, observe=observe
+        path, reserved, threads=threads, frame_limit=frame_limit, observe=observe
     ) as writer:
         writer.add(wanted, contents.open)
         index = finish(writer)

@@ -68,7 +68,7 @@ def test_unpacking_gives_back_what_was_packed(
     segments: list[tuple[str, list[bytes]]], limit: int, workers: int
 ) -> None:
     with folder() as root:
-        packed = pack(root / "v", segments, frame_limit=limit, workers=workers)
+        packed = pack(root / "v", segments, frame_limit=limit)
         store = BlobStore(root / "store")
         packed.unpack(store, workers=workers)
         assert sorted(stored(store).values()) == sorted(packed.contents.values())
@@ -81,12 +81,12 @@ def test_unpacking_gives_back_what_was_packed(
 
 @settings(max_examples=30, deadline=None)
 @given(segments=SEGMENTS, limit=LIMITS)
-def test_the_number_of_workers_never_shows(
+def test_the_number_of_threads_never_shows(
     segments: list[tuple[str, list[bytes]]], limit: int
 ) -> None:
     with folder() as root:
-        one = pack(root / "one", segments, frame_limit=limit, workers=1)
-        three = pack(root / "three", segments, frame_limit=limit, workers=3)
+        one = pack(root / "one", segments, frame_limit=limit, threads=1)
+        three = pack(root / "three", segments, frame_limit=limit, threads=3)
         assert one.path.read_bytes() == three.path.read_bytes()
 
 

@@ -21,7 +21,7 @@ from bundler.errors import BundlerError, DamagedError
 from bundler.events import Advanced, Event, Finished, Started
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.volume import VolumeIndex
-from tests.fakes.volumes import Contents, finish, noise, pack
+from tests.fakes.volumes import Contents, finish, noise, pack, stored
 
 NAME = "web-000007.v01.tar.zst"
 SEGMENTS = [
@@ -80,10 +80,22 @@ def test_the_order_given_is_the_order_in_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("frame_limit", [512, 777, 50_000, 256_000_000])
-def test_the_bytes_do_not_depend_on_the_number_of_workers(tmp_path: Path, frame_limit: int) -> None:
-    one = pack(tmp_path / "one", SEGMENTS, frame_limit=frame_limit, workers=1)
-    three = pack(tmp_path / "three", SEGMENTS, frame_limit=frame_limit, workers=3)
+def test_the_bytes_do_not_depend_on_the_number_of_threads(tmp_path: Path, frame_limit: int) -> None:
+    one = pack(tmp_path / "one", SEGMENTS, frame_limit=frame_limit, threads=1)
+    three = pack(tmp_path / "three", SEGMENTS, frame_limit=frame_limit, threads=3)
     assert one.path.read_bytes() == three.path.read_bytes()
+
+
+def test_a_large_frame_is_made_by_several_threads_with_the_same_bytes(tmp_path: Path) -> None:
+    shared = noise(3_000_000)
+    wheels = [shared + noise(2_000_000, seed) for seed in (1, 2, 3)]
+    one = pack(tmp_path / "one", [("a", wheels)], threads=1)
+    three = pack(tmp_path / "three", [("a", wheels)], threads=3)
+    assert one.path.read_bytes() == three.path.read_bytes()
+    assert one.index.size < 10_000_000, "what the wheels share is there once"
+    store = BlobStore(tmp_path / "store")
+    three.unpack(store)
+    assert sorted(stored(store).values()) == sorted(wheels)
 
 
 def test_stock_tools_read_it(tmp_path: Path) -> None:
@@ -126,20 +138,6 @@ def test_segments_may_be_added_in_turns(tmp_path: Path) -> None:
     assert VolumeIndex.from_bytes(index.to_bytes()) == index
 
 
-def test_workers_wait_for_blobs_side_by_side(tmp_path: Path) -> None:
-    contents = Contents()
-    blobs = [contents.add(bytes([number])) for number in range(3)]
-    together = threading.Barrier(3)
-
-    def open_blob(blob: Blob) -> BinaryIO:
-        together.wait(5)
-        return contents.open(blob)
-
-    with VolumeWriter(tmp_path / NAME, 65536, workers=3) as writer:
-        writer.add([(str(number), [blob]) for number, blob in enumerate(blobs)], open_blob)
-        assert len(finish(writer).segments) == 3
-
-
 @pytest.mark.parametrize("frame_limit", [700, 2000, 256_000_000])
 @pytest.mark.parametrize("spoil", ["flipped", "short", "long"])
 def test_a_rotten_blob_does_not_cross(tmp_path: Path, frame_limit: int, spoil: str) -> None:
@@ -178,36 +176,33 @@ def test_a_failure_among_many_stops_the_rest(tmp_path: Path) -> None:
 
     with (
         pytest.raises(BundlerError, match="no such blob today"),
-        VolumeWriter(tmp_path / NAME, 65536, workers=2) as writer,
+        VolumeWriter(tmp_path / NAME, 65536) as writer,
     ):
         writer.add([(blob.sha256, [blob]) for blob in blobs], open_blob)
     assert len(opened) < 30
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_long_task_is_stopped_by_the_failure_of_another(tmp_path: Path) -> None:
-    """The first frame would read for ever, were it not told to stop."""
+def test_a_failure_while_a_large_frame_is_written_ends_its_threads(tmp_path: Path) -> None:
     contents = Contents()
-    small = contents.add(b"small")
-    endless = Blob(Sha256("0" * 64), 1000)
-    reading = threading.Event()
-
-    class Endless(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            reading.set()
-            return bytes(size or 0)
+    first, second = contents.add(noise(20_000_000)), contents.add(noise(1000, 1))
+    given_up = threading.Event()
 
     def open_blob(blob: Blob) -> BinaryIO:
-        if blob == endless:
-            return Endless()
-        assert reading.wait(5)
-        raise BundlerError("the small one failed")
+        if blob == second:
+            assert given_up.wait(5)
+            raise BundlerError("nobody waits for it any more")
+        return contents.open(blob)
 
+    before = threading.active_count()
     with (
-        pytest.raises(BundlerError, match="the small one failed"),
-        VolumeWriter(tmp_path / NAME, 65536, workers=2) as writer,
+        largest_file(2_000_000),
+        pytest.raises(BundlerError),
+        VolumeWriter(tmp_path / NAME, 65536) as writer,
     ):
-        writer.add([("endless", [endless]), ("small", [small])], open_blob)
+        writer.add([("a", [first, second])], open_blob, given_up.set)
+    assert threading.active_count() == before
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_file_is_left_when_the_writer_is_not_sealed(tmp_path: Path) -> None:
