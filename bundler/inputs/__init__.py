@@ -1,0 +1,1 @@
+"""Requirements from where people keep them: files beside the profile, read and never run."""
