@@ -40,7 +40,7 @@ def read_body(
         except zlib.error as error:
             raise TransientError(f"{place}: damaged gzip data: {error}") from error
         if len(body) > limit:
-            raise NetworkError(f"{place}: the answer has {len(body)} bytes or more, over {limit}")
+            raise NetworkError(f"{place}: the answer has more than {limit} bytes")
     if inflate is not None and (not inflate.eof or inflate.unused_data):
         raise TransientError(f"{place}: the gzip data ends too early or too late")
     return bytes(body)

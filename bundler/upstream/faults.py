@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import ssl
 from collections.abc import Generator
@@ -9,7 +10,8 @@ from contextlib import contextmanager
 
 import httpx
 
-from bundler.errors import NetworkError, NotFoundError
+from bundler.errors import NetworkError, NotFoundError, RefusedError
+from bundler.upstream.body import read_body
 from bundler.upstream.retry import TransientError
 from bundler.upstream.urls import shown
 
@@ -20,6 +22,14 @@ _HINTS = {
     407: "the proxy wants credentials: put them into HTTPS_PROXY",
     429: "the index asks for fewer requests; wait a little and run the command again",
 }
+# What Chainguard Libraries answers with status 409.
+_REASONS = {
+    "MALWARE_DETECTED": "the index found malware in it",
+    "POLICY_ORG_BLOCKLIST": "your organisation's block list at the index names it",
+    "POLICY_COOLDOWN": "it is younger than the index's cooldown allows",
+}
+_BLOCKED_HINT = "leave it out with a constraint, or ask whoever decides about the index's policy"
+_MOST_WORDS, _SHOWN = 64 * 1024, 300
 _CHECK_CONNECTION = "check the address and the network; behind a proxy, set HTTPS_PROXY"
 
 
@@ -35,18 +45,55 @@ class AnswerError(NetworkError):
         self.status = status
 
 
-def refusal(response: httpx.Response, netrc_fault: str | None) -> NetworkError:
-    """The error that a status of no use is; `netrc_fault` says why there were no credentials."""
+class BlockedError(RefusedError):
+    """The index has the file, and its policy forbids to hand it out."""
+
+    code = "blocked"
+
+
+def refusal(response: httpx.Response, netrc_fault: str | None) -> NetworkError | BlockedError:
+    """The error that a status of no use is; `netrc_fault` says why there were no credentials.
+
+    What the index says of its reasons in JSON is read from the body, as far as it is short.
+    """
     status, url = response.status_code, shown(str(response.url))
-    message = f"{url}: {status} {response.reason_phrase}".rstrip()
+    reason = stated_reason(response)
+    message = f"{url}: {status} {response.reason_phrase}".rstrip() + (
+        f": {reason}" if reason else ""
+    )
     hint = _HINTS.get(status)
     if status == httpx.codes.NOT_FOUND:
         return NotFoundError(message)
+    if status == httpx.codes.CONFLICT and reason:
+        return BlockedError(message, hint=_BLOCKED_HINT)
     if status in _TRANSIENT:
         return TransientError(message, hint=hint, after=_retry_after(response))
     if status == httpx.codes.UNAUTHORIZED and netrc_fault:
         hint = f"no credentials were read from {netrc_fault}"
     return AnswerError(message, hint=hint, status=status)
+
+
+def stated_reason(response: httpx.Response) -> str:
+    """Why an index refuses, in its own words; "" when it says nothing that can be read."""
+    if "json" not in response.headers.get("Content-Type", "").lower():
+        return ""
+    try:
+        body = read_body(
+            response.iter_raw(),
+            place="",
+            limit=_MOST_WORDS,
+            announced=None,
+            encoding=response.headers.get("Content-Encoding", "identity").lower(),
+        )
+        found = json.loads(body)
+    except (NetworkError, httpx.HTTPError, httpx.StreamError, ValueError, RecursionError):
+        return ""
+    if not isinstance(found, dict):
+        return ""
+    code, words = found.get("reason"), found.get("message", found.get("detail", found.get("error")))
+    told = [_REASONS.get(code, code) if isinstance(code, str) else None, words]
+    shown_words = (str(each) for each in told if isinstance(each, str) and each)
+    return "".join(c for c in "; ".join(shown_words) if c.isprintable())[:_SHOWN]
 
 
 @contextmanager

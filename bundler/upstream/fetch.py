@@ -180,17 +180,23 @@ def _complete(
 
 
 def fetch_unplanned(
-    transport: Transport, store: BlobStore, remote: RemoteFile, stop: threading.Event
+    transport: Transport,
+    store: BlobStore,
+    remote: RemoteFile,
+    stop: threading.Event,
+    limit: int = MAX_FILE,
 ) -> Blob:
     """Download a file whose page says too little to plan with; it must meet what the page says.
+
+    If that is no size, `limit` bounds it, in bytes.
 
     Raises:
         BundlerError: as `fetch_planned`; nothing is kept after any error.
     """
-    limit = MAX_FILE if remote.size is None else remote.size
+    most = limit if remote.size is None else remote.size
     with no_room_explained(store.root, remote.size or 0), store.new_file() as file:
         sink = _Sink(file, hashlib.sha256(), _unheard)
-        _pull(transport, remote, sink, limit, stop)
+        _pull(transport, remote, sink, most, stop)
         blob = sink.blob()
         _compare(remote, blob, remote.sha256, remote.size)
         store.adopt(blob, Path(file.name))

@@ -1,4 +1,7 @@
-"""METADATA, digest and size of a wheel, with as little of the wheel as the server allows."""
+"""METADATA, digest and size of a wheel, with as little of the wheel as the server allows.
+
+A source distribution is read as a whole: its metadata lies anywhere in it, and nothing beside it.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from typing import BinaryIO, Final, cast
 
 from bundler.archive.store import BlobStore
 from bundler.errors import DigestMismatchError, NetworkError, NotFoundError
-from bundler.model.artifact import Blob, RemoteFile, Sha256
+from bundler.model.artifact import Blob, RemoteFile, Sha256, is_sdist
 from bundler.resolve.index import WheelFacts
 from bundler.upstream.faults import AnswerError
-from bundler.upstream.fetch import fetch_unplanned, is_sound
+from bundler.upstream.fetch import MAX_FILE, fetch_unplanned, is_sound
 from bundler.upstream.transport import Transport
 from bundler.wheel.metadata import MAX_METADATA, read_metadata
+from bundler.wheel.sdist import MAX_SDIST, SdistError, read_sdist
 
 _TAIL: Final = 64 * 1024
 """Bytes; the central directory and METADATA of nearly every wheel are in its last 64 KiB."""
@@ -43,17 +47,21 @@ class _Source:
 def read_remote_facts(
     transport: Transport, store: BlobStore, file: RemoteFile, stop: threading.Event
 ) -> WheelFacts:
-    """What a resolution needs of a wheel.
+    """What a resolution needs of a wheel or of a source distribution.
 
     Taken from the sibling file (PEP 658) when size and digest stand on the page, else from the end
-    of the wheel by range requests, else from the whole wheel, which then stays in the store.
+    of the wheel by range requests, else from the whole wheel, which then stays in the store. A
+    source distribution is always taken whole.
 
     Raises:
         DigestMismatchError: if the sibling, the size or the wheel are not as the page says.
         WheelError: if the wheel is not readable, or not the one that its name says.
+        SdistError: as `read_sdist`.
         NetworkError: see `Transport.get`.
     """
     source = _Source(transport, file, stop)
+    if is_sdist(file.filename):
+        return _from_sdist(source, store)
     if file.sha256 is None:
         return _from_whole(source, store)
     if file.size is not None:
@@ -97,14 +105,37 @@ def _sibling(source: _Source) -> bytes | None:
 
 
 def _from_whole(source: _Source, store: BlobStore) -> WheelFacts:
-    file = source.file
-    known = None
-    if file.sha256 is not None and file.size is not None:
-        known = Blob(file.sha256, file.size)
-    if known is None or not is_sound(store, known):
-        known = fetch_unplanned(source.transport, store, file, source.stop)
+    known = _whole(source, store, MAX_FILE)
     with store.open(known) as wheel:
-        return WheelFacts(read_metadata(wheel, file.filename), known)
+        return WheelFacts(read_metadata(wheel, source.file.filename), known)
+
+
+def _from_sdist(source: _Source, store: BlobStore) -> WheelFacts:
+    file = source.file
+    if file.size is not None and file.size > MAX_SDIST:
+        raise SdistError(f"{file.filename}: has {file.size} bytes; at most {MAX_SDIST} are read")
+    known = _whole(source, store, MAX_SDIST)
+    with store.open(known) as sdist:
+        facts = read_sdist(sdist, file.filename)
+    return WheelFacts(facts.metadata, known, facts.build_requires)
+
+
+def _whole(source: _Source, store: BlobStore, limit: int) -> Blob:
+    """The file, in the store; `limit` in bytes, when no page told its size."""
+    file = source.file
+    if file.sha256 is not None:
+        known = Blob(file.sha256, file.size or _kept_size(store, file.sha256))
+        if is_sound(store, known):
+            return known
+    return fetch_unplanned(source.transport, store, file, source.stop, limit)
+
+
+def _kept_size(store: BlobStore, sha256: Sha256) -> int:
+    """Of what the store has under a digest."""
+    try:
+        return store.path(sha256).lstat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def _open_ranges(source: _Source) -> _RangeReader:

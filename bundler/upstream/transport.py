@@ -7,6 +7,7 @@ from ~/.netrc (for one host); proxies and certificate authorities from the usual
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
@@ -14,7 +15,7 @@ import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 from weakref import WeakSet
 
 import httpx
@@ -25,14 +26,12 @@ from bundler.upstream.body import read_body
 from bundler.upstream.faults import mapped, refusal
 from bundler.upstream.passwords import Passwords
 from bundler.upstream.retry import Retry, TransientError
+from bundler.upstream.tls import present_certificate, read_eagerly
 from bundler.upstream.urls import Credentials, shown, split_credentials
-
-CHUNK: Final = 256 * 1024
-"""Bytes of a streamed body that are handed on at once."""
 
 _CONNECTIONS = 32
 _TIMEOUT = httpx.Timeout(connect=15.0, read=60.0, write=60.0, pool=None)
-_OK, _PARTIAL, _RANGE_NOT_SATISFIABLE = 200, 206, 416
+_OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", re.ASCII)
 
 
@@ -41,17 +40,21 @@ class Response:
     """A whole answer.
 
     Attributes:
-        status: 200; or 206 or 416 when a range was asked for.
+        status: 200; or 206 or 416 when a range was asked for; or 304 when there were conditions.
         url: After redirects, without credentials.
+        redirected: Whether there were redirects.
+        headers: By names in lower case.
         content_type: The header as it came, "" when there is none.
         total: Size of the whole resource in bytes, where the answer says it: Content-Range of a
             206 or 416, Content-Length of a plain 200.
         start: Where the body begins in the resource.
-        body: Empty when a range was asked for and the answer is not a 206.
+        body: Empty when a range was asked for and the answer is not a 206, and in a 304.
     """
 
     status: int
     url: str
+    redirected: bool
+    headers: Mapping[str, str]
     content_type: str
     total: int | None
     start: int
@@ -73,13 +76,13 @@ class Stream:
         self.start, self.total = _extent(response)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Chunks of `CHUNK` bytes, the last one shorter.
+        """Chunks as they come, of any size.
 
         Raises:
             TransientError: if the connection ends or stalls before the body does.
         """
         with mapped(str(self._response.url)):
-            yield from self._response.iter_raw(CHUNK)
+            yield from self._response.iter_raw()
 
 
 class Transport:
@@ -109,13 +112,15 @@ class Transport:
         self._lock = threading.Lock()
         self._interrupted = False
         try:
-            self._authorities = authorities or httpx.create_ssl_context()
+            self._authorities = read_eagerly(authorities or httpx.create_ssl_context())
         except OSError as error:
             hint = "check SSL_CERT_FILE and SSL_CERT_DIR"
             raise NetworkError(f"no certificate authorities: {error}", hint=hint) from error
+        if authorities is None:
+            present_certificate(self._authorities, os.environ)
         try:
             self._client = httpx.Client(
-                auth=self._authorise,
+                auth=_Authorisation(self._passwords),
                 verify=self._authorities,
                 follow_redirects=True,
                 timeout=_TIMEOUT if timeout is None else httpx.Timeout(timeout, pool=None),
@@ -163,6 +168,13 @@ class Transport:
         for each in sockets:
             _cut(each)
 
+    def identity(self, url: str) -> str:
+        """Who asks for `url`: "" without credentials, else what differs for different ones.
+
+        It tells nobody the password, not even by trying many: it is slow to compute.
+        """
+        return self._passwords.identity(url)
+
     def _note_socket(self, event: str, info: Mapping[str, Any]) -> None:
         """Remember what is connected; called by httpcore (its "trace" extension)."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
@@ -173,12 +185,6 @@ class Transport:
             if late:
                 _cut(made)
 
-    def _authorise(self, request: httpx.Request) -> httpx.Request:
-        value = self._passwords.header(str(request.url))
-        if value is not None:
-            request.headers["Authorization"] = value
-        return request
-
     def get(
         self,
         url: str,
@@ -186,6 +192,7 @@ class Transport:
         limit: int,
         accept: str = "*/*",
         byte_range: str | None = None,
+        more: Mapping[str, str] | None = None,
         stop: threading.Event | None = None,
     ) -> Response:
         """Ask for a body of at most `limit` bytes.
@@ -195,23 +202,26 @@ class Transport:
             limit: In bytes, after decompression; reading ends there.
             accept: The media types that are wanted.
             byte_range: Such as "0-99" or "-65536" (RFC 9110 §14.1.2).
+            more: Further headers, such as conditions (RFC 9110 §13.1).
             stop: Once set, nothing is tried again.
 
         Raises:
             NotFoundError: the answer is 404.
             NetworkError: every other failure, a body over `limit` included.
         """
-        headers = {"Accept": accept, "Accept-Encoding": "gzip"}
+        headers = {"Accept": accept, "Accept-Encoding": "gzip", **(more or {})}
         if byte_range is not None:
             headers |= {"Range": f"bytes={byte_range}", "Accept-Encoding": "identity"}
 
         def once() -> Response:
             with self._open(url, headers) as response:
                 start, total = _extent(response)
-                useful = byte_range is None or response.status_code == _PARTIAL
+                useful = response.status_code == (_OK if byte_range is None else _PARTIAL)
                 return Response(
                     status=response.status_code,
                     url=split_credentials(str(response.url))[0],
+                    redirected=bool(response.history),
+                    headers=dict(response.headers),
                     content_type=response.headers.get("Content-Type", ""),
                     total=total,
                     start=start,
@@ -247,10 +257,33 @@ class Transport:
                 "GET", url, headers=headers, extensions={"trace": self._note_socket}
             ) as response,
         ):
-            allowed = {_PARTIAL, _RANGE_NOT_SATISFIABLE} if "Range" in headers else set()
-            if response.status_code not in {_OK} | allowed:
+            allowed = {_OK}
+            if "Range" in headers:
+                allowed |= {_PARTIAL, _RANGE_NOT_SATISFIABLE}
+            if headers.keys() & {"If-None-Match", "If-Modified-Since"}:
+                allowed |= {_NOT_MODIFIED}
+            if response.status_code not in allowed:
                 raise refusal(response, self._passwords.fault)
             yield response
+
+
+class _Authorisation(httpx.Auth):
+    """Sends what is known for an origin; asks the host's keyring once an index has refused."""
+
+    def __init__(self, passwords: Passwords) -> None:
+        self._passwords = passwords
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        """The library's hook: requests out, answers in."""
+        value = self._passwords.header(str(request.url))
+        if value is not None:
+            request.headers["Authorization"] = value
+        response = yield request
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            value = self._passwords.from_keyring(str(request.url))
+            if value is not None and value != request.headers.get("Authorization"):
+                request.headers["Authorization"] = value
+                yield request
 
 
 def _cut(connected: socket.socket) -> None:
@@ -276,6 +309,8 @@ def _length(response: httpx.Response) -> int | None:
 
 def _extent(response: httpx.Response) -> tuple[int, int | None]:
     """Where the body begins in the whole resource, and the size of the latter."""
+    if response.status_code == _NOT_MODIFIED:
+        return 0, None
     if response.status_code == _OK:
         plain = response.headers.get("Content-Encoding", "identity") == "identity"
         return 0, _length(response) if plain else None
@@ -289,7 +324,7 @@ def _extent(response: httpx.Response) -> tuple[int, int | None]:
 
 def _body(response: httpx.Response, limit: int) -> bytes:
     return read_body(
-        response.iter_raw(CHUNK),
+        response.iter_raw(),
         place=shown(str(response.url)),
         limit=limit,
         announced=_length(response),

@@ -77,6 +77,9 @@ class FakeIndex:
         sizes: Whether HTML pages carry data-size and data-upload-time; JSON pages always do.
         credentials: Name and password that every request must carry, if any.
         requests: Everything that was asked so far.
+        statuses: Path and status of every answer so far.
+        page_headers: Sent with every page, instead of those of the same name; None: not sent. With
+            Last-Modified, If-Modified-Since is honoured.
     """
 
     def __init__(
@@ -95,6 +98,8 @@ class FakeIndex:
         self.sizes = sizes
         self.credentials = credentials
         self.requests: list[Request] = []
+        self.statuses: list[tuple[str, int]] = []
+        self.page_headers: dict[str, str | None] = {}
         self._pages: dict[str, ProjectPage] = {}
         self._files: dict[str, bytes] = {}
         self._faults: dict[str, list[Fault]] = {}
@@ -220,10 +225,13 @@ class FakeIndex:
         else:
             return _Answer(404, b"no such page", {"Content-Type": "text/plain"})
         kind = JSON if wants_json else HTML if HTML in accept else "text/html; charset=utf-8"
-        headers = {"Content-Type": kind, "ETag": f'"{_digest(body)[:16]}"', "Vary": "Accept"}
-        if request.headers.get("if-none-match") == headers["ETag"]:
-            return _Answer(304, b"", headers)
-        return _Answer(200, body, headers)
+        usual = {"Content-Type": kind, "ETag": f'"{_digest(body)[:16]}"', "Vary": "Accept"}
+        sent = {name: value for name, value in (usual | self.page_headers).items() if value}
+        for asked, told in (("if-none-match", "ETag"), ("if-modified-since", "Last-Modified")):
+            if asked in request.headers:
+                same = request.headers[asked] == sent.get(told)
+                return _Answer(304 if same else 200, b"" if same else body, sent)
+        return _Answer(200, body, sent)
 
     def _file(self, content: bytes, headers: Mapping[str, str]) -> _Answer:
         found = re.fullmatch(r"bytes=(\d*)-(\d*)", headers.get("range", ""))
@@ -293,8 +301,10 @@ class _Handler(BaseHTTPRequestHandler):
         return _Answer(fault.status or right.status, body, right.headers | dict(fault.headers))
 
     def _send(self, answer: _Answer, fault: Fault) -> None:
-        self.send_response(answer.status, HTTPStatus(answer.status).phrase)
-        headers = {"Content-Length": str(len(answer.body))} | answer.headers
+        self.owner.statuses.append((self.path, answer.status))
+        self.send_response_only(answer.status, HTTPStatus(answer.status).phrase)
+        usual = {"Content-Length": str(len(answer.body)), "Date": self.date_time_string()}
+        headers = usual | answer.headers
         if fault.endless:
             headers = {**headers, "Transfer-Encoding": "chunked"}
             del headers["Content-Length"]

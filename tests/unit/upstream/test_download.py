@@ -23,12 +23,13 @@ from bundler.model.plan import PlannedFile
 from bundler.upstream.download import Downloader
 from bundler.upstream.fetch import StoppedError, is_sound
 from bundler.upstream.retry import Retry, TransientError
-from bundler.upstream.transport import CHUNK, Transport
+from bundler.upstream.transport import Transport
 from bundler.wheel.metadata import WheelError
 from tests.fakes.index import FakeIndex, Fault
 
 NAME = "demo-1.0-py3-none-any.whl"
 PATH = f"/files/{NAME}"
+CHUNK = 256 * 1024
 CONTENT = Random(1).randbytes(CHUNK * 2 + 77)  # noqa: S311 - the same each time
 BLOB = Blob(Sha256(hashlib.sha256(CONTENT).hexdigest()), len(CONTENT))
 
@@ -157,7 +158,7 @@ def test_a_cut_is_continued_where_it_was(
     assert fetch(downloader, file) == CONTENT
     assert [request.headers.get("range") for request in index.requests] == [
         None,
-        f"bytes={CHUNK}-",
+        f"bytes={CHUNK + 10}-",
     ]
     assert advanced(events) == len(CONTENT)
     assert len(pauses) == 1

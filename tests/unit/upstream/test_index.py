@@ -45,7 +45,7 @@ def test_a_page_in_every_form(index: FakeIndex, simple: SimpleIndex, form: Form,
     index.form = form
     file = index.add(*WHEEL, upload_time="2026-01-31T12:00:00Z", requires_python=">=3.11")
     page = simple.page(DEMO).result()
-    assert page.files == (file,)
+    assert tuple(page.files) == (file,)
     assert index.paths() == ["/simple/demo/"]
     assert kind in index.requests[0].headers["accept"]
 
@@ -73,7 +73,7 @@ def test_links_are_relative_to_where_the_page_really_is(
 ) -> None:
     file = other.add(*WHEEL)
     index.misbehave("/simple/demo/", Fault(redirect=other.url + "demo/"))
-    assert simple.page(DEMO).result().files == (file,)
+    assert tuple(simple.page(DEMO).result().files) == (file,)
 
 
 def test_a_page_has_a_limit(index: FakeIndex, transport: Transport, store: BlobStore) -> None:

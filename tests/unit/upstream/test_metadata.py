@@ -14,7 +14,9 @@ from bundler.upstream.faults import AnswerError
 from bundler.upstream.metadata import read_remote_facts
 from bundler.upstream.transport import Transport
 from bundler.wheel.metadata import WheelError
+from bundler.wheel.sdist import MAX_SDIST, SdistError
 from tests.fakes.index import FakeIndex, Fault
+from tests.fakes.sdists import build_sdist
 from tests.fakes.wheels import build_wheel, zip_of
 
 SMALL = build_wheel("demo", "1.0", requires=["other>=2"])
@@ -274,3 +276,46 @@ def test_positions(reader: Reader) -> None:
             remote.seek(-1)
         remote.seek(0)
         assert remote.read(None) == NOISE
+
+
+SOURCE = build_sdist("demo", "1.0", requires=["other>=2"], build=["backend"])
+
+
+@pytest.mark.parametrize("size", [True, False])
+def test_a_source_distribution_is_taken_whole_and_once(reader: Reader, *, size: bool) -> None:
+    file = reader.index.add(*SOURCE, size=size)
+    for _ in range(2):
+        facts = read_remote_facts(reader.transport, reader.store, file, threading.Event())
+        assert facts.metadata.endswith(b"Requires-Dist: other>=2\n")
+        assert facts.build_requires == ("backend",)
+        assert facts.blob == blob_of(SOURCE[1])
+    assert reader.index.paths() == [f"/files/{SOURCE[0]}"]
+
+
+def test_a_source_distribution_without_digest_is_taken_again(reader: Reader) -> None:
+    file = reader.index.add(*SOURCE, sha256=False)
+    assert reader.read(file)[1] == blob_of(SOURCE[1])
+    assert reader.read(file)[1] == blob_of(SOURCE[1])
+    assert reader.index.paths() == [f"/files/{SOURCE[0]}"] * 2
+
+
+def test_a_source_distribution_must_be_what_the_page_says(reader: Reader) -> None:
+    file = replace(reader.index.add(*SOURCE), sha256=Sha256("0" * 64))
+    with pytest.raises(DigestMismatchError, match="expected sha256 0000"):
+        reader.read(file)
+
+
+def test_a_huge_source_distribution_is_not_asked_for(reader: Reader) -> None:
+    file = replace(reader.index.add(*SOURCE), size=MAX_SDIST + 1)
+    with pytest.raises(SdistError, match="has 1073741825 bytes; at most 1073741824 are read"):
+        reader.read(file)
+    assert reader.index.paths() == []
+
+
+def test_a_source_distribution_of_unknown_size_is_bounded(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bundler.upstream.metadata.MAX_SDIST", 100)
+    file = reader.index.add(*SOURCE, size=False)
+    with pytest.raises(DigestMismatchError, match="sends more than the 100 bytes expected"):
+        reader.read(file)

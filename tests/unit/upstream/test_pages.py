@@ -3,6 +3,7 @@ from __future__ import annotations
 import html
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ from packaging.utils import NormalizedName
 from bundler.errors import NetworkError
 from bundler.model.artifact import RemoteFile, Sha256
 from bundler.model.page import ProjectPage
-from bundler.upstream.pages import ACCEPT, JSON_TYPE, _Anchors, parse_page
+from bundler.upstream.html_page import Anchors
+from bundler.upstream.listing import Listing
+from bundler.upstream.pages import ACCEPT, JSON_TYPE, parse_page
 from tests.fakes.index_pages import html_page, json_page
 
 URL = "https://example.org/root/simple/demo/"
@@ -22,8 +25,18 @@ A = Sha256("a" * 64)
 B = Sha256("b" * 64)
 
 
+def read(body: bytes, kind: str, url: str = URL) -> ProjectPage:
+    """The page with all its files made; what is kept of it gives the same."""
+    listing = parse_page(body, kind, url, DEMO)
+    made, again = (each.page() for each in (listing, Listing.from_bytes(listing.to_bytes())))
+    assert listing.names == [file.filename for file in made.files]
+    assert tuple(again.files) == tuple(made.files)
+    assert replace(again, files=()) == replace(made, files=())
+    return replace(made, files=tuple(made.files))
+
+
 def from_html(body: str, url: str = URL) -> ProjectPage:
-    return parse_page(body.encode(), "text/html; charset=utf-8", url, DEMO)
+    return read(body.encode(), "text/html; charset=utf-8", url)
 
 
 def anchor(attributes: str = "", href: str = "x-1-py3-none-any.whl") -> RemoteFile:
@@ -32,7 +45,7 @@ def anchor(attributes: str = "", href: str = "x-1-py3-none-any.whl") -> RemoteFi
 
 
 def from_json(document: object) -> ProjectPage:
-    return parse_page(json.dumps(document).encode(), JSON_TYPE, URL, DEMO)
+    return read(json.dumps(document).encode(), JSON_TYPE)
 
 
 def page_with(**entry: Any) -> dict[str, Any]:
@@ -83,8 +96,8 @@ pages = st.builds(
 def test_both_forms_say_the_same(page: ProjectPage) -> None:
     # The fake writes links as "../..PATH", and PATH begins with the folder of the root here.
     base = "https://example.org/simple/demo/"
-    assert parse_page(html_page(page), "text/html", base, DEMO) == page
-    assert parse_page(json_page(page), JSON_TYPE, base, DEMO) == page
+    assert read(html_page(page), "text/html", base) == page
+    assert read(json_page(page), JSON_TYPE, base) == page
 
 
 @settings(max_examples=300, deadline=None)
@@ -94,7 +107,7 @@ def test_both_forms_say_the_same(page: ProjectPage) -> None:
 )
 def test_any_bytes_are_a_page_or_a_network_error(body: bytes, kind: str) -> None:
     try:
-        assert parse_page(body, kind, URL, DEMO).name == DEMO
+        assert read(body, kind).name == DEMO
     except NetworkError as error:
         message = error.message
     else:
@@ -330,7 +343,39 @@ _attributes = st.lists(
     ),
     max_size=3,
 )
+_folders = """
+ ../../f/ ../../ ../../a/b/ https://h.example/ http://u@h.example/ //h/ ../../.f/ ../../f/../
+ ../../f// /f/ ftp://h/ ../../a\\b/
+"""
+_hrefs = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["", *_folders.split()]),
+    st.sampled_from(
+        ["a-1.whl", "a-1%2Bcpu.whl", "a-1+cpu.whl", ".whl", "", "a?b.whl", "a b.whl", "..", "a\\b"]
+    ),
+    st.sampled_from(["", "#", f"#sha256={A}", f"#sha256={A.upper()}", "#sha256=1", "#md5=1"]),
+)
+_known_values = ["", "1", "x", "&gt;=3", "true", "false", f"sha256={A}", "sha256=1", "a\nb"]
+_known = st.lists(
+    st.tuples(
+        st.sampled_from(["requires-python", "yanked", "upload-time", "provenance", "size"])
+        | st.sampled_from(["core-metadata", "dist-info-metadata", "other"]),
+        st.sampled_from(
+            ["", "1", "x", "&gt;=3", "true", "false", f"sha256={A}", "sha256=1", "a\nb"]
+        ),
+    ),
+    max_size=3,
+)
 _pieces = st.one_of(
+    st.builds(
+        lambda href, found: (
+            f'<a href="{href}"'
+            + "".join(f' data-{name}="{value}"' for name, value in found)
+            + ' rel="internal">a-1.whl</a><br/>\n'
+        ),
+        _hrefs,
+        _known,
+    ),
     _attributes.map(
         lambda found: (
             '<a href="../../f/a-1-py3-none-any.whl"'
@@ -357,15 +402,16 @@ _pieces = st.one_of(
 )
 
 
+@settings(max_examples=400, deadline=None)
 @given(st.lists(_pieces, max_size=8).map("".join))
 def test_the_quick_way_reads_as_the_parser_does(page: str) -> None:
     def outcome() -> ProjectPage | str:
         try:
-            return parse_page(page.encode(), "text/html", URL, DEMO)
+            return from_html(page)
         except NetworkError as error:
             return str(error)
 
     quick = outcome()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_Anchors, "take_run", lambda _self, _text, start: start)
+        patch.setattr(Anchors, "take_run", lambda _self, _text, start: start)
         assert outcome() == quick

@@ -16,7 +16,7 @@ from bundler import __version__
 from bundler.errors import NetworkError, NotFoundError
 from bundler.upstream.faults import AnswerError
 from bundler.upstream.retry import Retry, TransientError
-from bundler.upstream.transport import CHUNK, Transport
+from bundler.upstream.transport import Transport
 from bundler.upstream.urls import Credentials
 from tests.fakes.index import FakeIndex, Fault
 from tests.fakes.tls import FakeTls, serve_tls
@@ -86,15 +86,15 @@ def test_416_without_a_size(index: FakeIndex, transport: Transport) -> None:
     assert transport.get(url_of(index), byte_range="0-9", limit=10).total is None
 
 
-def test_a_stream_comes_in_large_chunks(index: FakeIndex, transport: Transport) -> None:
-    content = bytes(CHUNK * 2 + 5)
+def test_a_stream_comes_whole_or_from_an_offset(index: FakeIndex, transport: Transport) -> None:
+    content = bytes(500_000) + b"end.."
     index.add("large.bin", content)
     with transport.stream(index.origin + "/files/large.bin") as stream:
         assert (stream.status, stream.start, stream.total) == (200, 0, len(content))
-        assert [len(chunk) for chunk in stream] == [CHUNK, CHUNK, 5]
-    with transport.stream(index.origin + "/files/large.bin", offset=CHUNK * 2) as stream:
-        assert (stream.status, stream.start, stream.total) == (206, CHUNK * 2, len(content))
-        assert b"".join(stream) == bytes(5)
+        assert b"".join(stream) == content
+    with transport.stream(index.origin + "/files/large.bin", offset=500_000) as stream:
+        assert (stream.status, stream.start, stream.total) == (206, 500_000, len(content))
+        assert b"".join(stream) == b"end.."
 
 
 def test_a_cut_within_a_stream_is_our_error(index: FakeIndex, transport: Transport) -> None:
@@ -220,7 +220,7 @@ def test_a_body_over_the_limit_is_refused_by_its_announcement(
 
 def test_reading_an_endless_body_ends(index: FakeIndex, transport: Transport) -> None:
     index.misbehave(PATH, Fault(endless=True))
-    with pytest.raises(NetworkError, match=r"has \d+ bytes or more, over 2000"):
+    with pytest.raises(NetworkError, match="the answer has more than 2000 bytes"):
         transport.get(url_of(index), limit=2000)
 
 
@@ -237,7 +237,7 @@ def test_gzip_is_taken(index: FakeIndex, transport: Transport) -> None:
 
 def test_a_gzip_bomb_is_not_inflated(index: FakeIndex, transport: Transport) -> None:
     index.misbehave(PATH, gzipped(gzip.compress(bytes(50_000_000))))
-    with pytest.raises(NetworkError, match="has 100001 bytes or more, over 100000"):
+    with pytest.raises(NetworkError, match="the answer has more than 100000 bytes"):
         transport.get(url_of(index), limit=100_000)
 
 
