@@ -1,4 +1,7 @@
-"""From the store to `files/`: a wheel is filed once it is known to be what was signed."""
+"""From the store to `files/`: a file is filed once it is known to be what was signed.
+
+Beside a wheel lies its METADATA; of a source distribution there is none that a page could promise.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,11 @@ from bundler.disk import make_folder, set_mode, sync_folder
 from bundler.errors import DamagedError, IncompleteError
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.layout import Mirror, is_file_of, metadata_path
-from bundler.model.artifact import Blob, Sha256
+from bundler.model.artifact import Blob, Sha256, is_sdist
 from bundler.model.manifest import BundledFile
-from bundler.wheel.metadata import (
-    MAX_METADATA,
-    WheelError,
-    check_requires_python,
-    check_wheel,
-)
+from bundler.wheel.check import check_file
+from bundler.wheel.metadata import MAX_METADATA, WheelError, check_requires_python
+from bundler.wheel.sdist import SdistError, check_sdist
 
 _THREADS = 8
 _CHECK = "check wheels"
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A wheel that is not filed yet: where it will be, and what it must be."""
+    """A file that is not filed yet: where it will be, and what it must be."""
 
     final: Path
     blob: Blob
@@ -48,7 +48,10 @@ def fresh(mirror: Mirror, file: BundledFile) -> Fresh | None:
             Requires-Python than its METADATA.
     """
     final = mirror.file_path(file)
-    if is_file_of(final, file.blob.size):
+    if is_sdist(file.filename):
+        if _is_filed_sdist(final, file):
+            return None
+    elif is_file_of(final, file.blob.size):
         try:
             with metadata_path(final).open("rb") as beside:
                 metadata = beside.read(MAX_METADATA + 1)
@@ -58,6 +61,18 @@ def fresh(mirror: Mirror, file: BundledFile) -> Fresh | None:
         except FileNotFoundError:
             pass
     return Fresh(final, file.blob, file.metadata, file.requires_python)
+
+
+def _is_filed_sdist(final: Path, file: BundledFile) -> bool:
+    """Whether it is there, and what its document says; it is read again for that."""
+    if not is_file_of(final, file.blob.size):
+        return False
+    try:
+        with final.open("rb") as sdist:
+            check_sdist(sdist, file.filename, file.metadata, file.requires_python)
+    except SdistError:
+        return False  # rotten, or the document is wrong: to file it anew tells which
+    return True
 
 
 def file_wheels(mirror: Mirror, wheels: Sequence[Fresh], observe: Observer) -> None:
@@ -78,7 +93,7 @@ def file_wheels(mirror: Mirror, wheels: Sequence[Fresh], observe: Observer) -> N
         try:
             if not _check(mirror, wheel, found):
                 rotten.append(found)
-        except WheelError as error:
+        except (WheelError, SdistError) as error:
             faults.append(error.message)
 
     try:
@@ -113,12 +128,14 @@ def _located(mirror: Mirror, wheel: Fresh) -> Path:
 
 
 def _check(mirror: Mirror, wheel: Fresh, found: Path) -> bool:
-    """Whether the bytes are those that were signed; their METADATA is put in its place then."""
+    """Whether the bytes are those that were signed; METADATA is put in its place then."""
     with found.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != wheel.blob.sha256:
             return False
-        metadata = check_wheel(file, wheel.final.name, wheel.metadata, wheel.requires_python)
+        metadata = check_file(file, wheel.final.name, wheel.metadata, wheel.requires_python)
     make_folder(wheel.final.parent)
+    if metadata is None:
+        return True
     # Before the wheel itself: a wheel that is filed always has its METADATA beside it. Written in
     # the store's scratch folder, which is swept, so that a kill leaves nothing in `files`.
     with mirror.store.new_file() as beside:

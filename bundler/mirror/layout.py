@@ -2,7 +2,8 @@
 
 MIRROR/simple                    → .bundler/generations/000007/simple, the live pages
 MIRROR/files/ab/abcd…/NAME.whl   each wheel under its digest, with NAME.whl.metadata beside it
-MIRROR/.bundler/blobs            documents, locks, manifests, and wheels until they are filed
+MIRROR/files/ab/abcd…/NAME.tar.gz    each source distribution; nothing is beside it
+MIRROR/.bundler/blobs            documents, locks, manifests, and files until they are filed
 MIRROR/.bundler/trust            the pinned root and what the gate remembers
 MIRROR/.bundler/generations      every set of pages that was ever live
 MIRROR/.bundler/lock             held by whoever changes the mirror
@@ -32,7 +33,7 @@ METADATA_SUFFIX = ".metadata"
 """Behind a wheel's filename: the file that holds its METADATA (PEP 658)."""
 
 # With ".metadata" behind it, it must still be a name on every filesystem.
-_WHEEL_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,240}\.whl", re.ASCII)
+_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,240}\.(?:whl|tar\.gz)", re.ASCII)
 _PRIVATE = 0o700
 _PIN_FIRST = "`bundle trust pin ROOT --into MIRROR` makes a mirror"
 
@@ -99,7 +100,7 @@ class Mirror:
 
     @property
     def files(self) -> Path:
-        """The wheels that may be served."""
+        """The wheels and source distributions that may be served."""
         return self.root / "files"
 
     @property
@@ -109,7 +110,7 @@ class Mirror:
 
     @property
     def store(self) -> BlobStore:
-        """Documents, and wheels that are not filed yet."""
+        """Documents, and files that are not filed yet."""
         return BlobStore(self.state / "blobs")
 
     @property
@@ -136,16 +137,16 @@ class Mirror:
         return locked(self.lock, str(self.root))
 
     def file_folder(self, sha256: Sha256) -> Path:
-        """The folder of one wheel."""
+        """The folder of one file."""
         return self.files / sha256[:2] / sha256
 
     def file_path(self, file: BundledFile) -> Path:
-        """Where a wheel is filed.
+        """Where a file is filed.
 
         Raises:
             RefusedError: if its name could leave the folder, or cannot stand in a link.
         """
-        if not _WHEEL_FILENAME.fullmatch(file.filename):
+        if not _FILENAME.fullmatch(file.filename):
             raise RefusedError(f"{file.filename!r:.160} cannot be the name of a file in a mirror")
         return self.file_folder(file.blob.sha256) / file.filename
 
@@ -156,7 +157,7 @@ class Mirror:
         except (FileNotFoundError, NotADirectoryError):
             filed = []
         for path in filed:
-            if path.suffix == ".whl" and is_file_of(path, blob.size):
+            if path.suffix != METADATA_SUFFIX and is_file_of(path, blob.size):
                 return path
         return self.store.path(blob.sha256) if self.store.has(blob) else None
 

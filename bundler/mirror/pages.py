@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from packaging.utils import NormalizedName
 
-from bundler.model.artifact import parse_wheel_name
+from bundler.model.artifact import is_sdist, parse_file_name
 from bundler.model.manifest import BundledFile, ProjectDocument
 
 HTML_NAME = "index.html"
@@ -53,7 +53,7 @@ def project_json(project: ProjectDocument) -> bytes:
     status = {"status": project.status}
     if project.status_reason is not None:
         status["reason"] = project.status_reason
-    versions = {parse_wheel_name(file.filename).version for file in project.files}
+    versions = {parse_file_name(file.filename).version for file in project.files}
     return _json(
         {
             "meta": {"api-version": _API},
@@ -77,7 +77,7 @@ def list_json(names: Iterable[NormalizedName]) -> bytes:
 
 
 def file_url(file: BundledFile) -> str:
-    """From a project's page to a wheel.
+    """From a project's page to a file.
 
     "+" is encoded, for servers that read it as a space.
     """
@@ -89,9 +89,11 @@ def _attributes(file: BundledFile) -> Iterator[tuple[str, str]]:
     yield "href", f"{file_url(file)}#sha256={file.blob.sha256}"
     if file.requires_python is not None:
         yield "data-requires-python", file.requires_python
-    # The second name is the one that PEP 658 gave it by mistake; older installers know no other.
-    yield "data-core-metadata", f"sha256={file.metadata}"
-    yield "data-dist-info-metadata", f"sha256={file.metadata}"
+    if not is_sdist(file.filename):
+        # The second name is the one that PEP 658 gave it by mistake; older installers know no
+        # other.
+        yield "data-core-metadata", f"sha256={file.metadata}"
+        yield "data-dist-info-metadata", f"sha256={file.metadata}"
     if file.yanked is not None:
         yield "data-yanked", file.yanked
     # In no PEP, but uv reads both: `exclude-newer` works on HTML, too.
@@ -105,11 +107,12 @@ def _file(file: BundledFile) -> dict[str, object]:
         "filename": file.filename,
         "url": file_url(file),
         "hashes": {"sha256": file.blob.sha256},
-        "core-metadata": {"sha256": file.metadata},
         "size": file.blob.size,
         # An empty reason is true: JSON has no empty string here (PEP 691).
         "yanked": False if file.yanked is None else file.yanked or True,
     }
+    if not is_sdist(file.filename):
+        found["core-metadata"] = {"sha256": file.metadata}
     if file.requires_python is not None:
         found["requires-python"] = file.requires_python
     if file.upload_time is not None:

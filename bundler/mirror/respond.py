@@ -32,7 +32,7 @@ from bundler.mirror.pages import HTML_NAME, JSON_NAME
 
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.whl(?:\.metadata)?", re.ASCII)
+_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.(?:whl(?:\.metadata)?|tar\.gz)", re.ASCII)
 _METHODS = ("GET", "HEAD")
 _FRONT = (
     b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Package mirror'
@@ -158,7 +158,7 @@ def _file(
     if not stat.S_ISREG(found.st_mode) or not inside or not os.access(path, os.R_OK):
         return _missing()
     # The content of a digest's folder never changes, so its name says which version it is.
-    suffix = filename.rpartition(".whl")[2]
+    suffix = METADATA_SUFFIX if filename.endswith(METADATA_SUFFIX) else ""
     etag, size = f'"{digest}{suffix}"', found.st_size
     known = {"Cache-Control": _FOR_EVER, "ETag": etag, "Accept-Ranges": "bytes"}
     if is_fresh(headers.get("if-none-match"), etag):

@@ -17,7 +17,7 @@ from bundler.errors import DamagedError, IncompleteError, RefusedError
 from bundler.mirror.filing import Fresh, fresh
 from bundler.mirror.generations import Generation
 from bundler.mirror.layout import Mirror
-from bundler.model.artifact import Blob, WheelName, parse_wheel_name
+from bundler.model.artifact import Blob, SdistName, WheelName, parse_file_name
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 
 MAX_DOCUMENT = 64 * 1024 * 1024
@@ -153,11 +153,11 @@ def _merge(documents: Sequence[tuple[str, ProjectDocument]]) -> tuple[ProjectDoc
 
     A file is known by what its name means: installers take `Foo-1.0-…` and `foo-1.0-…` for one.
     """
-    kept: dict[WheelName, tuple[str, BundledFile]] = {}
+    kept: dict[WheelName | SdistName, tuple[str, BundledFile]] = {}
     conflicts: list[str] = []
     for stream, document in documents:
         for file in document.files:
-            key = parse_wheel_name(file.filename)
+            key = parse_file_name(file.filename)
             other, known = kept.setdefault(key, (stream, file))
             if conflict := _conflict(stream, file, other, known):
                 conflicts.append(conflict)

@@ -1,4 +1,4 @@
-"""A blob, a file on an index, the name of a wheel and the headers of its METADATA."""
+"""A blob, a file on an index, the name of a wheel or sdist and the headers of its metadata."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Final, NewType
 from packaging.tags import Tag
 from packaging.utils import (
     BuildTag,
+    InvalidSdistFilename,
     InvalidWheelFilename,
     NormalizedName,
+    parse_sdist_filename,
     parse_wheel_filename,
 )
 from packaging.version import Version
@@ -116,6 +118,45 @@ def parse_wheel_name(filename: str) -> WheelName:
 @lru_cache(maxsize=8192)
 def _parse_and_remember(filename: str) -> WheelName:
     return WheelName(*parse_wheel_filename(filename))
+
+
+SDIST_SUFFIX: Final = ".tar.gz"
+"""Of a source distribution (PEP 625); `.zip`, which older ones have, is not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class SdistName:
+    """What a source distribution's filename says (PEP 625)."""
+
+    project: NormalizedName
+    version: Version
+
+
+def is_sdist(filename: str) -> bool:
+    """Whether a file that was chosen is a source distribution: all others are wheels."""
+    return filename.endswith(SDIST_SUFFIX)
+
+
+def parse_sdist_name(filename: str) -> SdistName:
+    """Split a source distribution's filename; the name in front may be written in any form.
+
+    Raises:
+        packaging.utils.InvalidSdistFilename: if it is not one, not a `.tar.gz`, or has more than
+            `MAX_FILENAME` characters.
+    """
+    if len(filename) > MAX_FILENAME or not is_sdist(filename):
+        raise InvalidSdistFilename(f"Invalid sdist filename: {filename!r:.120}")
+    return SdistName(*parse_sdist_filename(filename))
+
+
+def parse_file_name(filename: str) -> WheelName | SdistName:
+    """Split the filename of a wheel or of a source distribution.
+
+    Raises:
+        packaging.utils.InvalidWheelFilename: if it is neither.
+        packaging.utils.InvalidSdistFilename: if it ends like a source distribution and is none.
+    """
+    return parse_sdist_name(filename) if is_sdist(filename) else parse_wheel_name(filename)
 
 
 def header_block(metadata: bytes) -> bytes:

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from bundler.errors import RefusedError
-from bundler.model.artifact import Sha256, WheelName, header_block, parse_wheel_name
+from bundler.model.artifact import SdistName, Sha256, WheelName, header_block, parse_wheel_name
 
 MAX_METADATA = 4 * 1024 * 1024
 """Bytes; the largest METADATA seen on the public index is below 2 MB."""
@@ -186,7 +186,7 @@ def _metadata_entry(archive: zipfile.ZipFile, name: WheelName, filename: str) ->
     if len(found) != 1:
         raise WheelError(f"{filename}: has {len(found)} METADATA files, not one")
     project, _, version = found[0].removesuffix(".dist-info/METADATA").partition("-")
-    if not _same(project, version, name):
+    if not is_release(project, version, name):
         raise WheelError(f"{filename}: carries the metadata folder {found[0]!r:.120}")
     return found[0]
 
@@ -194,7 +194,7 @@ def _metadata_entry(archive: zipfile.ZipFile, name: WheelName, filename: str) ->
 def _check_identity(data: bytes, name: WheelName, filename: str) -> None:
     headers = _headers(data, filename)
     project, version = (_single(headers, field, filename) for field in ("Name", "Version"))
-    if not _same(project, version, name):
+    if not is_release(project, version, name):
         raise WheelError(f"{filename}: its METADATA says {project!r:.80} {version!r:.80}")
 
 
@@ -212,7 +212,8 @@ def _single(headers: Message, field: str, filename: str) -> str:
     return str(values[0])
 
 
-def _same(project: str, version: str, name: WheelName) -> bool:
+def is_release(project: str, version: str, name: WheelName | SdistName) -> bool:
+    """Whether project and version, however they are spelled, are those of a filename."""
     try:
         return canonicalize_name(project) == name.project and Version(version) == name.version
     except ValueError:  # also of a number with thousands of digits

@@ -5,15 +5,19 @@ import sys
 
 import pytest
 from packaging.tags import parse_tag
-from packaging.utils import InvalidWheelFilename
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, canonicalize_name
 from packaging.version import Version
 
 from bundler.model.artifact import (
     MAX_FILENAME,
     MAX_HEADER_LINES,
     MAX_TAGS,
+    SdistName,
     Sha256,
     header_block,
+    is_sdist,
+    parse_file_name,
+    parse_sdist_name,
     parse_sha256,
     parse_wheel_name,
 )
@@ -79,7 +83,7 @@ def test_what_is_remembered_is_small() -> None:
 def test_names_that_stand_for_millions_of_tags_cost_nothing() -> None:
     program = """
 import resource
-from packaging.utils import InvalidWheelFilename
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, canonicalize_name
 from bundler.model.artifact import parse_wheel_name
 
 def peak():
@@ -123,3 +127,22 @@ def test_headers_beyond_the_limit_are_refused() -> None:
     assert header_block(data + b"\nA:\n") == data
     with pytest.raises(ValueError, match=r"^METADATA has 20000 lines of headers or more$"):
         header_block(data + b"A:\n")
+
+
+def test_the_name_of_a_source_distribution() -> None:
+    expected = SdistName(canonicalize_name("foo-bar"), Version("1.0"))
+    for filename in ("foo_bar-1.0.tar.gz", "Foo.Bar-1.0.0.tar.gz", "foo-bar-1.0.tar.gz"):
+        assert parse_sdist_name(filename) == expected
+        assert parse_file_name(filename) == expected
+        assert is_sdist(filename)
+    wheel = "foo_bar-1.0-py3-none-any.whl"
+    assert parse_file_name(wheel) == parse_wheel_name(wheel)
+    assert not is_sdist(wheel)
+
+
+@pytest.mark.parametrize(
+    "filename", ["a-1.zip", "a.tar.gz", "a-x.tar.gz", f"a-{'1' * 250}.tar.gz", ".tar.gz", ""]
+)
+def test_no_name_of_a_source_distribution(filename: str) -> None:
+    with pytest.raises(InvalidSdistFilename):
+        parse_sdist_name(filename)
