@@ -1,4 +1,4 @@
-"""OUTSIDE, one line per step: profile → plan → manifest → fetch → check → pack → sign.
+"""OUTSIDE, one line per step: profile → plan → manifest → fetch → check → pack → prove → sign.
 
 The plan knows digest, size and METADATA of every wheel before any is fetched, so the manifest comes
 first. Fetching begins while targets are still being solved, and packing takes the wheels in the
@@ -11,6 +11,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,17 +26,21 @@ from bundler.archive.pack import VolumeWriter, head_reserve
 from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError
 from bundler.events import Observer
-from bundler.model.artifact import Blob, Sha256
+from bundler.model.artifact import Blob, Sha256, is_sdist
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.model.plan import Plan, PlannedFile
 from bundler.model.profile import Profile
 from bundler.model.volume import VolumeIndex, volume_stem
 from bundler.resolve.index import Index
-from bundler.resolve.plan import make_plan
+from bundler.resolve.lock import Locks
+from bundler.resolve.plan import find_resolution, plan_of
+from bundler.resolve.proof import BundledIndex, prove_closure
+from bundler.resolve.request import Request
+from bundler.resolve.resolution import Resolution
 from bundler.trust.authority import Authority
 from bundler.upstream.download import Downloader
 from bundler.upstream.transport import Transport
-from bundler.wheel.metadata import check_wheel
+from bundler.wheel.check import check_file
 
 TOOL = f"bundler {__version__}"
 
@@ -45,10 +50,14 @@ class Outside:
     """What `create` works with: the seams, all built by the command line.
 
     Attributes:
+        request: What the profile asks for, its files read.
+        locks: To take exactly what they have; None to resolve.
         cache: Where downloaded blobs are kept from one run to the next.
     """
 
     index: Index
+    request: Request
+    locks: Locks | None
     transport: Transport
     cache: BlobStore
     authority: Authority
@@ -86,28 +95,28 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     with Downloader(
         outside.transport, outside.cache, check=_check_download, observer=outside.observe
     ) as downloads:
-        plan = make_plan(
-            profile,
-            outside.index,
-            tool=TOOL,
-            observe=outside.observe,
-            likely=downloads.begin,
+        resolution = find_resolution(
+            outside.request, outside.locks, outside.index, outside.observe, downloads.begin
         )
+        plan = plan_of(resolution, TOOL, outside.observe)
+        outside.index.close()
         downloads.start(plan.files)
-        return _pack(profile, source, plan, downloads, out, outside)
+        return _pack(profile, source, resolution, plan, downloads, out, outside)
 
 
 def _pack(
     profile: Profile,
     source: bytes,
+    resolution: Resolution,
     plan: Plan,
     downloads: Downloader,
     out: Path,
     outside: Outside,
 ) -> Created:
-    """Describe, pack and sign what was planned."""
+    """Describe, pack, prove and sign what was planned."""
     sequence = outside.authority.next_sequence
-    manifest = _describe(profile, source, plan, sequence, outside)
+    documents = list(_documents(plan))
+    manifest = _describe(profile, source, plan, documents, sequence, outside)
     segments = list(_segments(plan, manifest))
     signed, roots = manifest.to_bytes(), outside.authority.root_chain()
     wheels = {file.blob for file in plan.files}
@@ -117,7 +126,9 @@ def _pack(
     with (
         _locks_folder(out / f"{profile.stream}-{sequence:06}.locks", plan.locks) as locks,
         VolumeWriter(path, reserved, observe=outside.observe) as volume,
+        ThreadPoolExecutor(1, "proof") as beside,
     ):
+        proven = beside.submit(prove_closure, resolution, BundledIndex(documents, plan.metadata))
         volume.add(
             segments,
             lambda blob: downloads.open(blob) if blob in wheels else outside.cache.open(blob),
@@ -131,6 +142,7 @@ def _pack(
             manifest=_sha256(signed),
             head={name: _sha256(data) for name, data in roots.items()},
         )
+        proven.result()
         head = outside.authority.authorise(
             signed, sequence, {index.name: index.to_bytes()}, outside.signers, outside.now
         )
@@ -166,9 +178,9 @@ def _sweep(out: Path, stream: str) -> None:
 
 
 def _check_download(file: PlannedFile, path: Path) -> None:
-    """A wheel counts as fetched when it is also what it was planned as."""
-    with path.open("rb") as wheel:
-        check_wheel(wheel, file.remote.filename, file.metadata)
+    """A file counts as fetched when it is also what it was planned as."""
+    with path.open("rb") as opened:
+        check_file(opened, file.remote.filename, file.metadata)
 
 
 def _segments(plan: Plan, manifest: Manifest) -> Iterator[tuple[str, Sequence[Blob]]]:
@@ -178,17 +190,20 @@ def _segments(plan: Plan, manifest: Manifest) -> Iterator[tuple[str, Sequence[Bl
     """
     yield "documents", tuple(sorted(set(manifest.blobs())))
     for (project, version), files in groupby(plan.files, key=lambda file: file.release):
-        yield f"{project} {version}", tuple(dict.fromkeys(file.blob for file in files))
+        release = list(files)
+        kind = " sdist" if any(is_sdist(file.remote.filename) for file in release) else ""
+        yield f"{project} {version}{kind}", tuple(dict.fromkeys(file.blob for file in release))
 
 
 def _describe(
-    profile: Profile, source: bytes, plan: Plan, sequence: int, outside: Outside
+    profile: Profile,
+    source: bytes,
+    plan: Plan,
+    documents: Sequence[ProjectDocument],
+    sequence: int,
+    outside: Outside,
 ) -> Manifest:
     """Write the documents into the cache and the manifest over them."""
-    projects = {
-        project: outside.cache.put(_project_document(project, tuple(files), plan).to_bytes())
-        for project, files in groupby(plan.files, key=lambda file: file.project)
-    }
     return Manifest(
         stream=profile.stream,
         sequence=sequence,
@@ -196,9 +211,14 @@ def _describe(
         tool=TOOL,
         targets=tuple(target.name for target in plan.targets),
         profile=outside.cache.put(source),
-        projects=projects,
+        projects={each.name: outside.cache.put(each.to_bytes()) for each in documents},
         locks={name: outside.cache.put(data) for name, data in plan.locks.items()},
     )
+
+
+def _documents(plan: Plan) -> Iterator[ProjectDocument]:
+    for project, files in groupby(plan.files, key=lambda file: file.project):
+        yield _project_document(project, tuple(files), plan)
 
 
 def _project_document(

@@ -96,7 +96,7 @@ def _profile() -> bytes:
 def _install(run: _Runner, profile: Profile, folder: Path) -> str:
     """Install from the mirror into a fresh environment, without a network where possible."""
     host = set(sys_tags())
-    if not any(next(iter(target.tags)) in host for target in profile.parsed_targets()):
+    if not any(target.tags.keys() <= host for target in profile.parsed_targets()):
         return "this host is none of the profile's targets, so nothing was installed here"
     run("python", "-m", "venv", "venv")
     index = (folder / "mirror" / "simple").absolute().as_uri() + "/"

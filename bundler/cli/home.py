@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import platformdirs
 
+from bundler.disk import atomic_write
+from bundler.errors import BundlerError
+
 _APP = "bundler"
+_SECRET_SIZE: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +41,19 @@ def find_home(folder: Path | None) -> Home:
     return Home(
         dirs.user_config_path / "keys", dirs.user_data_path / "streams", dirs.user_cache_path
     )
+
+
+def cache_secret(home: Home) -> bytes:
+    """What proves that this program wrote an entry of the cache; it lies beside the streams.
+
+    Made when there is none. If it is lost or cannot be kept, the cache is as good as empty.
+    """
+    path = home.streams.parent / "cache.secret"
+    with suppress(OSError):
+        found = path.read_bytes()
+        if len(found) == _SECRET_SIZE:
+            return found
+    secret = secrets.token_bytes(_SECRET_SIZE)
+    with suppress(BundlerError):
+        atomic_write(path, secret, 0o600)
+    return secret

@@ -12,12 +12,12 @@ import typer
 from bundler.cli.console import console
 from bundler.cli.examples import example
 from bundler.cli.home import Home, find_home
-from bundler.cli.options import AsJson, HomeFolder, Quiet, now
+from bundler.cli.options import AsJson, HomeFolder, Quiet
+from bundler.cli.planning import Locked, LockUse, Upgrade, locks_folder, planning
 from bundler.cli.results import CreatedResult, Said
 from bundler.errors import BundlerError
-from bundler.events import Noticed, Observer
+from bundler.events import Observer
 from bundler.model.manifest import parse_stream
-from bundler.model.profile import PIP_INDEX, parse_profile
 
 
 def init(
@@ -91,52 +91,48 @@ def create(
     profile: Annotated[Path, typer.Argument(help="What is wanted: a TOML file.")],
     out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")],
     *,
+    locks: Annotated[
+        Path | None,
+        typer.Option(
+            "--locks", metavar="DIR", help="Where the locks are. [default: PROFILE.locks]"
+        ),
+    ] = None,
+    locked: Locked = False,
+    upgrade: Upgrade = False,
     home: HomeFolder = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Resolve, fetch, check, pack and sign the next bundle of a profile's stream."""
+    """Resolve, fetch, check, pack and sign the next bundle of a profile's stream.
+
+    Versions of locks that `bundle lock` wrote are kept where they still fit.
+    """
+    use = LockUse(folder=locks or locks_folder(profile), exact=locked, upgrade=upgrade)
     with console(as_json=as_json, quiet=quiet) as shown:
-        shown.result(_create(profile, out, find_home(home), shown.observe))
+        shown.result(_create(profile, out, use, find_home(home), shown.observe))
 
 
-def _create(path: Path, out: Path, home: Home, observe: Observer) -> CreatedResult:
+def _create(path: Path, out: Path, use: LockUse, home: Home, observe: Observer) -> CreatedResult:
     """Build the seams and run."""
-    from bundler.archive.store import BlobStore
     from bundler.create import Outside, create
     from bundler.disk import locked
     from bundler.trust.authority import Authority
     from bundler.trust.keys import load_signers
-    from bundler.upstream.index import SimpleIndex
-    from bundler.upstream.pip_config import pip_index_url
-    from bundler.upstream.transport import Transport
 
-    source = path.read_bytes()
-    profile = parse_profile(source, str(path))
-    authority = Authority.open(home.streams / profile.stream)
-    signers = load_signers(authority.references, home.keys)
-    table = profile.index[0]
-    url, credentials = table.url, {}
-    if url == PIP_INDEX:
-        found = pip_index_url()
-        url = found.url
-        for setting in found.ignored:
-            observe(Noticed(f"pip's {setting} is not used: a profile has one index"))
-        if found.credentials:
-            credentials = {url: found.credentials}
-    cache = BlobStore(home.cache, durable=False)
-    with (
-        locked(home.streams / profile.stream / "lock", f"the stream {profile.stream}"),
-        Transport(credentials=credentials) as transport,
-        SimpleIndex(table.name, url, transport, cache) as index,
-    ):
-        outside = Outside(
-            index=index,
-            transport=transport,
-            cache=cache,
-            authority=authority,
-            signers=signers,
-            now=now(),
-            observe=observe,
-        )
-        return CreatedResult(create(profile, source, out, outside))
+    with planning(path, use, home, observe) as planned:
+        stream = planned.profile.stream
+        authority = Authority.open(home.streams / stream)
+        signers = load_signers(authority.references, home.keys)
+        with locked(home.streams / stream / "lock", f"the stream {stream}"):
+            outside = Outside(
+                index=planned.index,
+                request=planned.request,
+                locks=planned.locks,
+                transport=planned.transport,
+                cache=planned.cache,
+                authority=authority,
+                signers=signers,
+                now=planned.began,
+                observe=observe,
+            )
+            return CreatedResult(create(planned.profile, planned.source, out, outside))

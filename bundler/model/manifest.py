@@ -12,20 +12,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NewType
 
-from packaging.utils import InvalidWheelFilename, NormalizedName
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, NormalizedName
 
-from bundler.model.artifact import Blob, Sha256, parse_wheel_name
+from bundler.model.artifact import Blob, Sha256, parse_file_name
 from bundler.model.canonical import Json, canonical
 from bundler.model.document import FORMAT, Reader, normalized
 
 # With ".metadata" behind it, it must still be a name on every filesystem.
-_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,240}\.whl", re.ASCII)
+_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,240}\.(?:whl|tar\.gz)", re.ASCII)
 _STREAM = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundledFile:
-    """One wheel as a project document lists it; see `PlannedFile` for the attributes."""
+    """One file as a project document lists it; see `PlannedFile` for the attributes."""
 
     filename: str
     blob: Blob
@@ -190,11 +190,14 @@ def _file_to_json(file: BundledFile) -> Json:
 def _file_from_json(document: Reader, project: NormalizedName) -> BundledFile:
     filename = document.text("filename")
     if not _FILENAME.fullmatch(filename):
-        raise ValueError(f"{document.place}.filename: {filename!r:.160} is no name for a wheel")
+        raise ValueError(
+            f"{document.place}.filename: {filename!r:.160} is no name for a wheel or a source"
+            " distribution"
+        )
     try:
-        if parse_wheel_name(filename).project != project:
+        if parse_file_name(filename).project != project:
             raise ValueError(f"{document.place}.filename: {filename!r} is not a file of {project}")
-    except InvalidWheelFilename as error:
+    except (InvalidWheelFilename, InvalidSdistFilename) as error:
         raise ValueError(f"{document.place}.filename: {error}") from error
     found = BundledFile(
         filename=filename,

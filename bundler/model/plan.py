@@ -48,10 +48,12 @@ class Plan:
 
     Attributes:
         locks: A PEP 751 document for each target, by file name.
+        metadata: METADATA of all files, by digest.
         statuses: PEP 792 status and reason of each project that is not simply active.
     """
 
     targets: tuple[Target, ...]
     files: tuple[PlannedFile, ...]
     locks: dict[str, bytes]
+    metadata: dict[Sha256, bytes]
     statuses: dict[NormalizedName, tuple[str, str | None]]

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
-from typing import Annotated, Final
+from datetime import date, datetime
+from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from packaging.markers import UndefinedComparison
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from bundler.errors import ProfileError
+from bundler.model.asked import parse_constraint, parse_requirement
+from bundler.model.cutoff import cutoff_at, parse_cutoff
 from bundler.model.manifest import parse_stream
-from bundler.model.target import Target, parse_target
+from bundler.model.target import Target
+from bundler.model.target_tables import (
+    TargetsTable,
+    TargetTable,
+    matrix_targets,
+    single_target,
+    target_faults,
+)
 
 PIP_INDEX: Final = "pip"
 """As an index's URL: the index that pip is configured for on this host."""
 
+_PATTERN: Final = re.compile(r"[a-z0-9-]*\*[a-z0-9*-]*", re.ASCII)
+"""Normalised names, some of their characters left open."""
+
 
 def _check_requirement(text: str) -> str:
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise ValueError(str(error).replace("\n", " ")) from error
-    try:
-        if requirement.marker:
-            requirement.marker.evaluate({"extra": ""})
-    except UndefinedComparison as error:
-        raise ValueError(f"its marker cannot be evaluated: {error}") from error
-    if requirement.url:
-        raise ValueError("a URL requirement comes from no index; name the project and a version")
+    parse_requirement(text)
+    return text
+
+
+def _check_constraint(text: str) -> str:
+    parse_constraint(text)
     return text
 
 
@@ -80,11 +95,56 @@ def _check_url(text: str) -> str:
     return text
 
 
+def _check_project(text: str) -> str:
+    name: str = canonicalize_name(text, validate=True)
+    return name
+
+
+def _check_pattern(text: str) -> str:
+    if _PATTERN.fullmatch(text):
+        return text
+    name: str = canonicalize_name(text, validate=True)
+    return name
+
+
+def _check_cutoff(value: object) -> object:
+    if value is not None:
+        parse_cutoff(value)
+    return value
+
+
+_PatternText = Annotated[str, AfterValidator(_check_pattern)]
+_ProjectText = Annotated[str, AfterValidator(_check_project)]
 _RequirementText = Annotated[str, AfterValidator(_check_requirement)]
+_ConstraintText = Annotated[str, AfterValidator(_check_constraint)]
+_PathText = Annotated[str, Field(min_length=1)]
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class RequirementFile(_Table):
+    """A file that requirements are kept in; a mere string in the profile is its path.
+
+    Attributes:
+        path: Seen from the profile's folder.
+        extras: Of the project in the file.
+        groups: Dependency groups in the file.
+    """
+
+    path: _PathText
+    extras: list[str] = []
+    groups: list[str] = []
+
+
+def _file_of_path(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+_RequirementFile = Annotated[
+    RequirementFile, BeforeValidator(_file_of_path, json_schema_input_type=str | RequirementFile)
+]
 
 
 class ProfileTable(_Table):
@@ -92,8 +152,17 @@ class ProfileTable(_Table):
 
     name: Annotated[str, AfterValidator(parse_stream)]
     description: str = ""
-    requirements: Annotated[list[_RequirementText], Field(min_length=1)]
-    constraints: list[_RequirementText] = []
+    requirements: list[_RequirementText] = []
+    requirement_files: Annotated[list[_RequirementFile], Field(alias="requirement-files")] = []
+    constraints: list[_ConstraintText] = []
+    constraint_files: Annotated[list[_PathText], Field(alias="constraint-files")] = []
+    overrides: list[_RequirementText] = []
+    exclude: list[_ProjectText] = []
+    cutoff: Annotated[str | datetime | date | None, BeforeValidator(_check_cutoff)] = None
+    breadth: Annotated[int, Field(ge=1, le=100)] = 1
+    align: bool = False
+    wheels: Literal["best", "all"] = "best"
+    sdists: Literal["never", "when-no-wheel"] = "never"
 
 
 class IndexTable(_Table):
@@ -101,13 +170,7 @@ class IndexTable(_Table):
 
     name: Annotated[str, Field(min_length=1)] = "default"
     url: Annotated[str, AfterValidator(_check_url)] = PIP_INDEX
-
-
-class TargetsTable(_Table):
-    """`[targets]`: each Python on each platform."""
-
-    python: Annotated[list[str], Field(min_length=1)]
-    platforms: Annotated[list[str], Field(min_length=1)]
+    projects: Annotated[list[_PatternText], Field(min_length=1)] = ["*"]
 
 
 class Profile(_Table):
@@ -117,8 +180,9 @@ class Profile(_Table):
     """
 
     profile: ProfileTable
-    index: Annotated[list[IndexTable], Field(min_length=1, max_length=1)] = [IndexTable()]
-    targets: TargetsTable
+    index: Annotated[list[IndexTable], Field(min_length=1)] = [IndexTable()]
+    targets: TargetsTable | None = None
+    target: list[TargetTable] = []
 
     @property
     def stream(self) -> str:
@@ -126,9 +190,20 @@ class Profile(_Table):
         return self.profile.name
 
     def parsed_targets(self) -> tuple[Target, ...]:
-        """Every target, in the profile's order, each once."""
-        pairs = ((p, f) for p in self.targets.python for f in self.targets.platforms)
-        return tuple({target.name: target for target in (parse_target(*p) for p in pairs)}.values())
+        """Every target, those of `[targets]` first, in the profile's order, each once."""
+        return (*matrix_targets(self.targets), *map(single_target, self.target))
+
+    @property
+    def optional_targets(self) -> frozenset[str]:
+        """The names of the targets that may be left without a solution."""
+        listed = self.targets.may_be_missing if self.targets else []
+        single = (single_target(table).name for table in self.target if table.may_be_missing)
+        return frozenset((*listed, *single))
+
+    @property
+    def carries_sdists(self) -> bool:
+        """Whether a source distribution may come where no wheel fits."""
+        return self.profile.sdists == "when-no-wheel"
 
     def parsed_requirements(self) -> tuple[Requirement, ...]:
         """The requirements, in the profile's order."""
@@ -137,6 +212,15 @@ class Profile(_Table):
     def parsed_constraints(self) -> tuple[Requirement, ...]:
         """The constraints, in the profile's order."""
         return tuple(Requirement(text) for text in self.profile.constraints)
+
+    def parsed_overrides(self) -> tuple[Requirement, ...]:
+        """The overrides, in the profile's order."""
+        return tuple(Requirement(text) for text in self.profile.overrides)
+
+    def cutoff_at(self, now: datetime) -> datetime | None:
+        """The time after which uploads do not count; `now` is what an age is counted from."""
+        cutoff = self.profile.cutoff
+        return None if cutoff is None else cutoff_at(parse_cutoff(cutoff), now)
 
 
 def parse_profile(data: bytes, name: str) -> Profile:
@@ -168,6 +252,8 @@ _PLAINER = {"extra_forbidden": "there is no such key", "missing": "this key is m
 def _fault(name: str, fault: ErrorDetails) -> str:
     path = ""
     for part in fault["loc"]:
+        if part == "[key]":  # the path says already which key it is
+            continue
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
     message = _PLAINER.get(fault["type"], fault["msg"].removeprefix("Value error, "))
     return f"{name}: {path}: {message}"
@@ -175,20 +261,16 @@ def _fault(name: str, fault: ErrorDetails) -> str:
 
 def _further_faults(profile: Profile) -> Iterator[str]:
     """What no single key shows."""
-    table = profile.targets
-    for number, python in enumerate(table.python):
-        try:
-            parse_target(python, "linux")
-        except ValueError as error:
-            yield f"targets.python[{number}]: {error}"
-    for number, platform in enumerate(table.platforms):
-        try:
-            parse_target("3.12", platform)
-        except ValueError as error:
-            yield f"targets.platforms[{number}]: {error}"
-    for number, constraint in enumerate(profile.parsed_constraints()):
-        if constraint.extras:
-            yield (
-                f"profile.constraints[{number}]: a constraint on"
-                f" {canonicalize_name(constraint.name)} cannot ask for extras"
-            )
+    if not (profile.profile.requirements or profile.profile.requirement_files):
+        yield "profile: requirements and requirement-files are both empty"
+    names = [table.name for table in profile.index]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"index: two have the name {name!r}"
+    pinned = [p for table in profile.index for p in table.projects if "*" not in p]
+    for project in sorted({p for p in pinned if pinned.count(p) > 1}):
+        yield f"index: two have {project!r} among their projects"
+    kept = {canonicalize_name(each.name) for each in profile.parsed_requirements()}
+    for number, name in enumerate(profile.profile.exclude):
+        if name in kept:
+            yield f"profile.exclude[{number}]: {name} stands in requirements too"
+    yield from target_faults(profile.targets, profile.target)

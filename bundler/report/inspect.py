@@ -53,10 +53,15 @@ class InspectedVolume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectedProject:
-    """A project of the mirror; the versions that these volumes carry, maybe none."""
+    """A project of the mirror; the versions that these volumes carry, maybe none.
+
+    Attributes:
+        sdists: Those of the versions that have a source distribution among their files.
+    """
 
     name: str
     versions: tuple[str, ...]
+    sdists: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,15 +149,23 @@ def _inspect_volume(index: VolumeIndex) -> InspectedVolume:
 def _inspect_projects(
     manifest: Manifest, indexes: Iterable[VolumeIndex]
 ) -> Iterator[InspectedProject]:
-    """Versions stand in the labels of the segments: `numpy 2.5.5`."""
+    """Versions stand in the labels of the segments: `numpy 2.5.5`, `docopt 0.6.2 sdist`."""
     carried: dict[str, set[str]] = {}
+    sdists: dict[str, set[str]] = {}
     for index in indexes:
         for segment in index.segments:
-            name, _, version = segment.label.partition(" ")
+            name, _, label = segment.label.partition(" ")
+            version, _, kind = label.partition(" ")
             if version:
                 carried.setdefault(name, set()).add(version)
+            if kind == "sdist":
+                sdists.setdefault(name, set()).add(version)
     for name in sorted(manifest.projects):
-        yield InspectedProject(name=name, versions=tuple(sorted(carried.get(name, ()))))
+        yield InspectedProject(
+            name=name,
+            versions=tuple(sorted(carried.get(name, ()))),
+            sdists=tuple(sorted(sdists.get(name, ()))),
+        )
 
 
 def _inspect_roles(entries: Mapping[str, bytes]) -> Iterator[InspectedRole]:
@@ -254,11 +267,16 @@ def _volumes(found: Inspection) -> list[tuple[str, ...]]:
 
 
 def _projects(found: Inspection) -> list[tuple[str, ...]]:
-    rows = [
-        (project.name, ", ".join(project.versions) or "(not in these volumes)")
-        for project in found.projects
-    ]
+    rows = [(project.name, _versions(project)) for project in found.projects]
     return [("project", "versions"), *rows] if rows else []
+
+
+def _versions(project: InspectedProject) -> str:
+    shown = (
+        f"{version} (source distribution)" if version in project.sdists else version
+        for version in project.versions
+    )
+    return ", ".join(shown) or "(not in these volumes)"
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:

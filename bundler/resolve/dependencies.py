@@ -4,51 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-from packaging.metadata import parse_email
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.markers import Marker, UndefinedEnvironmentName
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from bundler.errors import DigestMismatchError, RefusedError
-from bundler.model.artifact import header_block
-from bundler.model.target import Target
-from bundler.resolve.catalogue import Catalogue
-from bundler.resolve.wanted import NOTHING, Candidate, Key, Wanted, expand
-
-
-@dataclass(frozen=True, slots=True)
-class CoreMetadata:
-    """What a resolution needs of METADATA."""
-
-    requirements: tuple[Requirement, ...]
-    extras: frozenset[str]
-    requires_python: SpecifierSet
-
-
-@lru_cache(maxsize=4096)
-def parse_core_metadata(data: bytes) -> CoreMetadata:
-    """Read METADATA; the wheels of one version often have the same.
-
-    Raises:
-        ValueError: if a dependency or `Requires-Python` cannot be read: to guess would plan
-            something else than the installer inside does.
-    """
-    raw, _ = parse_email(header_block(data))
-    return CoreMetadata(
-        requirements=tuple(_requirement(text) for text in raw.get("requires_dist", [])),
-        extras=frozenset(canonicalize_name(name) for name in raw.get("provides_extra", [])),
-        requires_python=SpecifierSet(raw.get("requires_python", "")),
-    )
-
-
-def _requirement(text: str) -> Requirement:
-    try:
-        return Requirement(text)
-    except InvalidRequirement as error:
-        # Its further lines draw an arrow below the text.
-        raise ValueError(f"{text!r}: {str(error).partition(chr(10))[0]}") from error
+from bundler.model.artifact import is_sdist
+from bundler.resolve.catalogue import Shelves
+from bundler.resolve.metadata import CoreMetadata
+from bundler.resolve.wanted import NOTHING, Candidate, Key, Wanted
 
 
 class _UnusableError(Exception):
@@ -65,14 +31,14 @@ class Dependencies:
     """The dependencies of wheels on one target.
 
     Attributes:
+        shelves: What there is for the target, and its terms.
         unusable: Why a version cannot be used, for each that was looked at.
         left_out: Those of them that a person should hear of: versions that are faulty rather than
             made for other Pythons.
         notices: Other things to tell.
     """
 
-    target: Target
-    catalogue: Catalogue
+    shelves: Shelves
     unusable: dict[Candidate, str] = field(default_factory=dict)
     left_out: set[tuple[str, str]] = field(default_factory=set)
     notices: set[str] = field(default_factory=set)
@@ -91,11 +57,11 @@ class Dependencies:
                 self.left_out.add((str(candidate), error.reason))
             return [NOTHING]
         for wanted in found:
-            self.catalogue.ask(wanted.key.project)
+            self.shelves.catalogue.ask(wanted.key.project)
         return found
 
     def _found(self, candidate: Candidate) -> Iterator[Wanted]:
-        extra = candidate.key.extra
+        extra, terms = candidate.key.extra, self.shelves.terms
         metadata = self._metadata(candidate)
         if extra:
             exact = SpecifierSet(f"==={candidate.version}")
@@ -104,25 +70,28 @@ class Dependencies:
                 self.notices.add(
                     f"{candidate.key.project} {candidate.version} has no extra {extra!r}"
                 )
-        elif not metadata.requires_python.contains(self.target.python_version, prereleases=True):
+        elif not metadata.requires_python.contains(terms.target.python_version, prereleases=True):
             raise _UnusableError(f"it requires Python {metadata.requires_python}", told=False)
+        if candidate.key.project in terms.pinned and not extra:
+            return  # who asks for an extra besides the lock wants what it needs, though
         for requirement in metadata.requirements:
             if self._applies(requirement, extra):
-                if requirement.url:
+                if requirement.url and not terms.replaces(canonicalize_name(requirement.name)):
                     raise _UnusableError(
                         f"it requires {requirement.name} from a URL, which no index vouches for"
                     )
-                yield from expand(requirement)
+                yield from terms.met_by(requirement)
 
     def _metadata(self, candidate: Candidate) -> CoreMetadata:
         try:
-            facts = self.catalogue.index.facts(candidate.file).result()
+            return self.shelves.catalogue.core_metadata(candidate.file)
         except DigestMismatchError:
             raise
         except RefusedError as error:
-            raise _UnusableError(error.message) from error
-        try:
-            return parse_core_metadata(facts.metadata)
+            reason = error.message
+            if is_sdist(candidate.file.filename):  # a dozen versions often share their reason
+                reason = reason.removeprefix(f"{candidate.file.filename}: ")
+            raise _UnusableError(reason) from error
         except ValueError as error:
             raise _UnusableError(f"its METADATA cannot be read: {error}") from error
 
@@ -130,11 +99,13 @@ class Dependencies:
         """Whether a dependency counts for this key: those of the project itself have no extra."""
         if requirement.marker is None:
             return not extra
-        environment = {**self.target.environment, "extra": ""}
         try:
-            plain = requirement.marker.evaluate(environment)
+            plain = self._holds(requirement.marker, "")
             if not extra:
                 return plain
-            return not plain and requirement.marker.evaluate({**environment, "extra": extra})
-        except ValueError as error:
+            return not plain and self._holds(requirement.marker, extra)
+        except (ValueError, UndefinedEnvironmentName) as error:
             raise _UnusableError(f"its METADATA cannot be read: {error}") from error
+
+    def _holds(self, marker: Marker, extra: str) -> bool:
+        return marker.evaluate({**self.shelves.terms.target.environment, "extra": extra})

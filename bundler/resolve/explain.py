@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from bundler.model.target import Target
-from bundler.resolve.catalogue import Catalogue
+from bundler.model.asked import THE_PROFILE
+from bundler.resolve.catalogue import Shelves
 from bundler.resolve.dependencies import Dependencies
-from bundler.resolve.select import choices, installable
+from bundler.resolve.reasons import why_not_installable
 from bundler.resolve.wanted import NOTHING, Cause, Key, Wanted
 
 _SHOWN_VERSIONS = 5
 
 
-def explain(
-    causes: Iterable[Cause],
-    constraints: Mapping[NormalizedName, SpecifierSet],
-    dependencies: Dependencies,
-) -> Iterator[str]:
+def explain(causes: Iterable[Cause], dependencies: Dependencies) -> Iterator[str]:
     """Who asked for what, and what there would have been, project by project."""
     asked: dict[NormalizedName, dict[tuple[Wanted, Key | None], list[Version]]] = {}
     combined: dict[NormalizedName, SpecifierSet] = {}
@@ -36,16 +32,23 @@ def explain(
         versions = asked.setdefault(project, {}).setdefault(asker, [])
         versions += [parent.version] if parent else []
         combined[project] = combined.get(project, SpecifierSet()) & wanted.specifier
+    shelves = dependencies.shelves
     for project, askers in asked.items():
+        overrides = {each.specifier for each in shelves.terms.overrides.get(project, ())}
         for (wanted, key), found in askers.items():
-            yield f"{wanted} (required by {_named(key, found) if key else 'the profile'})"
-        bound = constraints.get(project, SpecifierSet())
+            instead = ", as an override says" if wanted.specifier in overrides else ""
+            asker_name = _named(key, found) if key else wanted.origin or THE_PROFILE
+            yield f"{wanted} (required by {_the(asker_name)}{instead})"
+        bound = shelves.terms.bound(project)
         if bound:
-            yield f"{project}{bound} (constraint of the profile)"
-        available = combined[project] & bound
-        yield f"  {_available(project, available, dependencies.target, dependencies.catalogue)}"
+            yield f"{project}{bound} (a constraint)"
+        yield f"  {_available(project, combined[project] & bound, shelves)}"
     for (key, reason), found in unusable.items():
         yield f"{_named(key, found)} cannot be used: {reason}"
+
+
+def _the(asker: str) -> str:
+    return "the profile" if asker == THE_PROFILE else asker
 
 
 def _named(key: Key, versions: Sequence[Version]) -> str:
@@ -55,25 +58,29 @@ def _named(key: Key, versions: Sequence[Version]) -> str:
     return f"{key} {found[0]}{more}"
 
 
-def _available(
-    project: NormalizedName, specifier: SpecifierSet, target: Target, catalogue: Catalogue
-) -> str:
-    if catalogue.page(project) is None:
-        return f"the index {catalogue.index.name!r} has no project {project}"
-    releases = catalogue.releases(project)
-    if not releases:
-        return f"the index {catalogue.index.name!r} lists no wheel of {project}"
-    usable = [choice.version for choice in choices(releases, SpecifierSet(), target)]
-    fitting = [version for version in releases if specifier.contains(version, prereleases=True)]
-    if not fitting or any(choices(releases, specifier, target)):
-        return f"there are wheels for this target of {_listed(usable)}"
-    yanked = [choice.version for choice in installable(releases, specifier, target, yanked=True)]
-    why_not = (
-        f"{_listed(yanked)} would fit, but yanked: only an exact == takes it"
-        if yanked
-        else f"{_listed(fitting)} would fit, but without a wheel for this target"
-    )
-    return why_not + (f"; there are wheels of {_listed(usable)}" if usable else "")
+def _available(project: NormalizedName, specifier: SpecifierSet, shelves: Shelves) -> str:
+    catalogue = shelves.catalogue
+    page = catalogue.page(project)
+    if page is None:
+        return f"{catalogue.place} has no project {project}"
+    if page.status == "quarantined":
+        why = f": {page.status_reason}" if page.status_reason else ""
+        return f"{catalogue.place} holds {project} in quarantine{why}"
+    shelf = shelves.of(project)
+    usable = [choice.version for choice in shelf.choices(SpecifierSet())]
+    kind = "wheels" if shelf.sources is None else "files"
+    versions = sorted({*shelf.releases, *catalogue.sdists(project)}, reverse=True)
+    if not versions:
+        return f"{catalogue.place} lists no wheel of {project}"
+    fitting = [version for version in versions if specifier.contains(version, prereleases=True)]
+    if not fitting or any(shelf.choices(specifier)):
+        return f"there are {kind} for this target of {_listed(usable)}"
+    reasons: dict[str, list[Version]] = {}
+    for version in fitting:
+        reasons.setdefault(why_not_installable(shelf, version), []).append(version)
+    told = "; ".join(f"{_listed(found)}: {reason}" for reason, found in reasons.items())
+    others = f"; there are {kind} for this target of {_listed(usable)}" if usable else ""
+    return f"would fit, but cannot be taken: {told}{others}"
 
 
 def _listed(versions: Sequence[Version]) -> str:

@@ -9,15 +9,11 @@ more: a version counts whenever any combination of requirements could let it in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from packaging.specifiers import SpecifierSet
-from packaging.utils import NormalizedName
-
 from bundler.resolve.dependencies import Dependencies
-from bundler.resolve.select import choices, installable
 from bundler.resolve.wanted import NOTHING, Candidate, Cause, Key, Wanted
 
 # A chain of more dependencies than this is taken for alive: Python bounds recursion.
@@ -29,13 +25,9 @@ class Prospects:
     """What can be hoped for on one target.
 
     Attributes:
-        roots: What the profile asks for.
-        constraints: Bounds that every version must be in.
-        dependencies: Says what a version requires.
+        dependencies: Says what a version requires, and under which terms.
     """
 
-    roots: Sequence[Wanted]
-    constraints: Mapping[NormalizedName, SpecifierSet]
     dependencies: Dependencies
     _hopeless: dict[Wanted, bool] = field(default_factory=dict)
     _begun: set[Candidate] = field(default_factory=set)
@@ -44,7 +36,8 @@ class Prospects:
     def causes(self) -> list[Cause]:
         """Every hopeless requirement of the profile and, down the chain, what makes it so."""
         found: dict[Cause, None] = {}
-        rest: list[Cause] = [Cause(root, None) for root in self.roots if self._is_hopeless(root, 0)]
+        roots = self.dependencies.shelves.terms.roots
+        rest: list[Cause] = [Cause(root, None) for root in roots if self._is_hopeless(root, 0)]
         followed: set[Wanted] = set()
         while rest:
             wanted, parent = cause = rest.pop(0)
@@ -55,8 +48,12 @@ class Prospects:
                 followed.add(wanted)
                 rest += [Cause(self._lost[c], c) for c in self._candidates(wanted)]
         projects = {cause.requirement.key.project for cause in found}
-        bounds = [Cause(root, None) for root in self.roots if root.key.project in projects]
+        bounds = [Cause(root, None) for root in roots if root.key.project in projects]
         return list(found | dict.fromkeys(bounds))
+
+    def is_dead(self, candidate: Candidate) -> bool:
+        """Whether no solution can have this version."""
+        return self._is_dead(candidate, 0)
 
     def _is_hopeless(self, wanted: Wanted, depth: int) -> bool:
         if wanted not in self._hopeless:
@@ -84,13 +81,12 @@ class Prospects:
         project = wanted.key.project
         if wanted == NOTHING:
             return
-        catalogue, target = self.dependencies.catalogue, self.dependencies.target
-        specifier = wanted.specifier & self.constraints.get(project, SpecifierSet())
-        for root in self.roots:
+        shelves = self.dependencies.shelves
+        specifier = wanted.specifier & shelves.terms.bound(project)
+        for root in shelves.terms.roots:
             if root.key.project == project:
                 specifier &= root.specifier
-        releases = catalogue.releases(project)
-        likely = choices(releases, specifier, target)
-        further = installable(releases, specifier, target, yanked=True)
-        for choice in catalogue.ahead(chain(likely, further)):
+        shelf = shelves.of(project)
+        found = chain(shelf.choices(specifier), shelf.installable(specifier))
+        for choice in shelves.catalogue.ahead(found):
             yield Candidate(wanted.key, choice.version, choice.file)

@@ -15,10 +15,17 @@ from bundler.model.page import ProjectPage
 
 @dataclass(frozen=True, slots=True)
 class WheelFacts:
-    """What is known of a wheel without the whole of it: its METADATA, digest and size."""
+    """What is known of a wheel without the whole of it: its METADATA, digest and size.
+
+    Of a source distribution METADATA is the static metadata of `bundler.wheel.sdist`.
+
+    Attributes:
+        build_requires: What the build of a source distribution needs; a wheel needs nothing.
+    """
 
     metadata: bytes
     blob: Blob
+    build_requires: tuple[str, ...] = ()
 
     @property
     def metadata_sha256(self) -> Sha256:
@@ -40,7 +47,10 @@ class Index(Protocol):
         """The page of a project."""
 
     def facts(self, file: RemoteFile) -> Future[WheelFacts]:
-        """Metadata, digest and size of a wheel that a page lists."""
+        """Metadata, digest and size of a wheel or source distribution that a page lists."""
+
+    def origin(self, project: NormalizedName) -> str:
+        """The name of the index that a project comes from, once its page was found."""
 
     def close(self) -> None:
         """Forget everything: nothing more will be asked. A second call does nothing."""

@@ -1,24 +1,65 @@
-"""One target's solution as a `pylock.toml` (PEP 751)."""
+"""One target's solution as a `pylock.toml` (PEP 751): written, proven, and read again."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import cast
 
 import tomli_w
-from packaging.pylock import Package, PackageWheel, Pylock
+from packaging.markers import Environment, UndefinedEnvironmentName
+from packaging.pylock import (
+    Package,
+    PackageSdist,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+    PylockValidationError,
+)
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from bundler.errors import BundlerError, ProfileError
+from bundler.model.artifact import Sha256, is_sdist, parse_file_name
 from bundler.model.plan import PlannedFile
 from bundler.model.target import Target
 
 _LOCK_VERSION = Version("1.0")
+_FAULTS = (
+    ValueError,  # not UTF-8, not TOML, a filename that is none, a marker without meaning
+    RecursionError,
+    PylockSelectError,
+    PylockValidationError,
+    UndefinedEnvironmentName,
+)
+
+LockedFiles = Mapping[str, Sha256]
+"""The files of a lock, each with its digest."""
 
 
-def lock_name(target: Target) -> str:
+@dataclass(frozen=True, slots=True)
+class Locks:
+    """The locks of a stream in a folder.
+
+    Attributes:
+        by_target: By target's name; targets that have none are absent.
+    """
+
+    folder: Path
+    stream: str
+    by_target: Mapping[str, LockedFiles]
+
+    def path(self, target: Target) -> Path:
+        """Where a target's lock is, or would be."""
+        return self.folder / lock_name(self.stream, target)
+
+
+def lock_name(stream: str, target: Target) -> str:
     """The file name of a target's lock, in the form that PEP 751 prescribes."""
-    return f"pylock.{target.name}.toml"
+    return f"pylock.{stream}-{target.name}.toml"
 
 
 def write_lock(target: Target, files: Sequence[PlannedFile], created_by: str) -> bytes:
@@ -34,20 +75,95 @@ def write_lock(target: Target, files: Sequence[PlannedFile], created_by: str) ->
     return tomli_w.dumps(lock.to_dict()).encode()
 
 
+def select_files(data: bytes, target: Target, name: str) -> LockedFiles:
+    """What a lock gives a target, as packaging's own reader of locks finds it.
+
+    Raises:
+        ProfileError: if it is no lock, or not one for this target; `name` is the file's.
+    """
+    hint = "run `bundle lock` to make it anew"
+    found: dict[str, Sha256] = {}
+    try:
+        lock = Pylock.from_dict(tomllib.loads(data.decode()))
+        chosen = list(
+            lock.select(environment=cast("Environment", target.environment), tags=list(target.tags))
+        )
+        for _, file in chosen:
+            if isinstance(file, PackageWheel | PackageSdist):
+                parse_file_name(file.filename)  # has bounds of its own
+    except _FAULTS as error:
+        raise ProfileError(f"{name} is no lock for {target.name}: {error}", hint=hint) from error
+    for package, file in chosen:
+        if not isinstance(file, PackageWheel | PackageSdist) or "sha256" not in file.hashes:
+            raise ProfileError(f"{name} has no file with a sha256 for {package.name}", hint=hint)
+        found[file.filename] = Sha256(file.hashes["sha256"])
+    return found
+
+
+def prove_lock(data: bytes, target: Target, files: Sequence[PlannedFile]) -> None:
+    """See that a lock yields exactly the planned files for its target.
+
+    Raises:
+        BundlerError: if it does not, which is a fault of this program.
+    """
+    planned = {file.remote.filename: file.blob.sha256 for file in files}
+    selected = select_files(data, target, "the new lock")
+    if selected != planned:
+        wrong = ", ".join(sorted(dict(planned.items() ^ selected.items())))
+        raise BundlerError(
+            f"the lock of {target.name} does not give what was planned: {wrong}",
+            hint="please report this: the plan was not written",
+        )
+
+
+def read_locks(
+    folder: Path,
+    stream: str,
+    targets: Sequence[Target],
+    unusable: Callable[[ProfileError], None],
+) -> Locks:
+    """The locks of a folder for these targets; one that is no lock for its target is left out.
+
+    Args:
+        folder: Need not be there.
+        stream: Of the profile.
+        targets: Of the profile.
+        unusable: Hears of each lock that is left out; it may raise what it hears.
+
+    Raises:
+        BundlerError: if one cannot be read.
+    """
+    found: dict[str, LockedFiles] = {}
+    for target in targets:
+        path = folder / lock_name(stream, target)
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise BundlerError(f"{path} cannot be read: {error.strerror}") from error
+        try:
+            found[target.name] = select_files(data, target, str(path))
+        except ProfileError as error:
+            unusable(error)
+    return Locks(folder, stream, found)
+
+
 def _package(file: PlannedFile) -> Package:
+    make = PackageSdist if is_sdist(file.remote.filename) else PackageWheel
+    known = make(
+        name=file.remote.filename,
+        url=_without_query(file.remote.url),
+        size=file.blob.size,
+        upload_time=_time(file.remote.upload_time),
+        hashes={"sha256": file.blob.sha256},
+    )
     return Package(
         name=file.project,
         version=file.version,
         requires_python=file.requires_python or None,
-        wheels=[
-            PackageWheel(
-                name=file.remote.filename,
-                url=_without_query(file.remote.url),
-                size=file.blob.size,
-                upload_time=_time(file.remote.upload_time),
-                hashes={"sha256": file.blob.sha256},
-            )
-        ],
+        sdist=known if isinstance(known, PackageSdist) else None,
+        wheels=[known] if isinstance(known, PackageWheel) else None,
     )
 
 
@@ -58,6 +174,7 @@ def _without_query(url: str) -> str:
 
 def _time(text: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(text) if text else None
+        time = datetime.fromisoformat(text) if text else None
     except ValueError:
         return None
+    return time if time and time.tzinfo else None

@@ -1,89 +1,81 @@
-"""All resolutions of a profile, side by side, merged into one plan."""
+"""From the resolution of all targets to one plan: each file once, with everyone who wants it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence, Sized
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass, field, replace
 
 from packaging.utils import NormalizedName
+from packaging.version import Version
 
-from bundler.errors import NoSolutionError, ProfileError
-from bundler.events import Advanced, Finished, Noticed, Observer, Started
+from bundler.errors import DigestMismatchError, RefusedError
+from bundler.events import Finished, Noticed, Observer
+from bundler.model.artifact import RemoteFile, is_sdist
 from bundler.model.plan import Plan, PlannedFile
-from bundler.model.profile import Profile
-from bundler.model.target import Target
 from bundler.resolve.catalogue import Catalogue
-from bundler.resolve.dependencies import parse_core_metadata
-from bundler.resolve.index import Index
-from bundler.resolve.lock import lock_name, write_lock
-from bundler.resolve.solve import Conflict, Pin, Solution, solve
+from bundler.resolve.index import Index, WheelFacts
+from bundler.resolve.lock import Locks, lock_name, prove_lock, write_lock
+from bundler.resolve.locked import resolve_locked
+from bundler.resolve.request import Request
+from bundler.resolve.resolution import Likely, Resolution, resolve
+from bundler.resolve.select import Shelf
+from bundler.resolve.solve import Solution
 
-_MOST_THREADS = 16
 
-
-def make_plan(
-    profile: Profile,
-    index: Index,
-    *,
-    tool: str,
-    observe: Observer,
-    likely: Callable[[PlannedFile], None] = lambda _file: None,
-) -> Plan:
-    """Resolve for every target of the profile: all of them, or nothing.
+def find_resolution(
+    request: Request, locks: Locks | None, index: Index, observe: Observer, likely: Likely
+) -> Resolution:
+    """What the locks have, or where there are none, what a search finds.
 
     Args:
-        profile: What is wanted.
-        index: What there is; closed afterwards.
-        tool: What the locks name as their maker.
+        request: What is wanted.
+        locks: Those that must be kept to.
+        index: What there is.
         observe: Hears about the progress.
         likely: Is called with a wheel when it is the first one that is tried of its project for a
             target, so that it can be fetched meanwhile; almost always it stays in the plan.
 
     Raises:
-        ProfileError: if no requirement applies to any target.
-        NoSolutionError: naming each target without a solution, and why.
-        DigestMismatchError, NetworkError: when the index or a wheel's metadata fails.
+        BundlerError: as `resolve` and `resolve_locked`.
     """
-    targets = profile.parsed_targets()
     catalogue = Catalogue(index)
-    observe(Started("resolve", len(targets), "targets"))
-    requirements, constraints = profile.parsed_requirements(), profile.parsed_constraints()
+    if locks is not None:
+        return resolve_locked(request, locks, catalogue, observe)
+    return resolve(request, catalogue, observe, likely)
 
-    def resolve(target: Target) -> Solution | Conflict:
-        outcome = solve(requirements, constraints, target, catalogue, likely)
-        observe(Advanced("resolve", 1))
-        return outcome
 
-    with ThreadPoolExecutor(min(len(targets), _MOST_THREADS), "resolve") as pool:
-        try:
-            outcomes = list(pool.map(resolve, targets))
-        except BaseException:
-            index.close()  # the threads wait for it, and the pool waits for the threads
-            raise
-    conflicts = [outcome for outcome in outcomes if isinstance(outcome, Conflict)]
-    if conflicts:
-        raise NoSolutionError(
-            "\n".join(_describe(conflicts)),
-            hint="change the requirements or leave the target out; nothing was written",
+def plan_of(resolution: Resolution, tool: str, observe: Observer) -> Plan:
+    """The plan for a resolution, its locks proven; `tool` is what they name as their maker."""
+    left_out: dict[str, str] = {}
+    facts = dict(_wished(resolution, left_out))
+    files = tuple(
+        sorted(
+            (_planned(wish, known, resolution) for wish, known in facts.values()),
+            key=lambda file: (*file.release, file.remote.filename),
         )
-    solutions = [outcome for outcome in outcomes if isinstance(outcome, Solution)]
-    if not any(solution.pins for solution in solutions):
-        raise ProfileError(
-            "no requirement applies to any target", hint="look at the markers of the requirements"
-        )
-    for notice in _notices(solutions):
-        observe(Noticed(notice))
-    files = _merge(solutions, index.name)
-    statuses = _statuses(files, catalogue)
-    index.close()
-    observe(Finished("resolve", f"{_count(files, 'wheel')} for {_count(targets, 'target')}"))
-    return Plan(
-        targets=targets,
-        files=files,
-        locks={lock_name(t): write_lock(t, _files_of(t, files), tool) for t in targets},
-        statuses=statuses,
     )
+    by_name = {file.remote.filename: file for file in files}
+    locks = {}
+    for solution in resolution.solutions:
+        pinned = [by_name[pin.file.filename] for _, pin in sorted(solution.pins.items())]
+        data = write_lock(solution.target, pinned, tool)
+        prove_lock(data, solution.target, pinned)
+        locks[lock_name(resolution.request.stream, solution.target)] = data
+    plan = Plan(
+        targets=tuple(solution.target for solution in resolution.solutions),
+        files=files,
+        locks=locks,
+        metadata={known.metadata_sha256: known.metadata for _, known in facts.values()},
+        statuses=_statuses(files, resolution.catalogue),
+    )
+    index = resolution.catalogue.index
+    for project, (status, reason) in sorted(plan.statuses.items()):
+        why = f": {reason}" if reason else ""
+        observe(Noticed(f"{project} is {status} on {index.origin(project)!r}{why}"))
+    for notice in (*_yanked(files), *(f"{n} is left out: {r}" for n, r in left_out.items())):
+        observe(Noticed(notice))
+    observe(Finished("resolve", f"{_amount(plan.files)} for {_count(plan.targets, 'target')}"))
+    return plan
 
 
 @dataclass(slots=True)
@@ -91,38 +83,90 @@ class _Wish:
     """A file on its way into the plan."""
 
     project: NormalizedName
-    pin: Pin
+    version: Version
+    file: RemoteFile
     targets: set[str] = field(default_factory=set)
     required_by: set[str] = field(default_factory=set)
 
 
-def _merge(solutions: Sequence[Solution], index: str) -> tuple[PlannedFile, ...]:
-    """Each file once, with every target and every reason."""
+def _wished(
+    resolution: Resolution, left_out: dict[str, str]
+) -> Iterator[tuple[str, tuple[_Wish, WheelFacts]]]:
+    """Each file once, with every target and every reason; `left_out` is filled on the way."""
     wishes: dict[str, _Wish] = {}
-    for solution in solutions:
-        for project, pin in solution.pins.items():
-            wish = wishes.setdefault(pin.file.filename, _Wish(project, pin))
+    index = resolution.catalogue.index
+    pins = [
+        (solution, asker, project, pin)
+        for solution, asker in resolution.closures()
+        for project, pin in solution.pins.items()
+    ]
+    others: dict[int, list[RemoteFile]] = {}
+    if resolution.request.all_wheels:
+        for number, (solution, _, project, _) in enumerate(pins):
+            others[number] = [*_other_wheels(solution, project, resolution.catalogue)]
+            for file in others[number]:
+                index.facts(file)  # on their way, all side by side
+    for number, (solution, asker, project, pin) in enumerate(pins):
+        further = _alike(others.get(number, ()), pin.file, resolution.catalogue, left_out)
+        for file in (pin.file, *further):
+            wish = wishes.setdefault(file.filename, _Wish(project, pin.version, file))
             wish.targets.add(solution.target.name)
-            wish.required_by |= pin.required_by
-    planned = (
-        PlannedFile(
-            project=wish.project,
-            version=wish.pin.version,
-            remote=wish.pin.file,
-            blob=wish.pin.facts.blob,
-            metadata=wish.pin.facts.metadata_sha256,
-            requires_python=parse_core_metadata(wish.pin.facts.metadata).requires_python,
-            index=index,
-            targets=tuple(sorted(wish.targets)),
-            required_by=tuple(sorted(wish.required_by)),
-        )
-        for wish in wishes.values()
+            wish.required_by |= {asker if r == "profile" else r for r in pin.required_by}
+    facts = {name: index.facts(wish.file) for name, wish in wishes.items()}
+    for name, wish in wishes.items():
+        yield name, (wish, facts[name].result())
+
+
+def _planned(wish: _Wish, known: WheelFacts, resolution: Resolution) -> PlannedFile:
+    return PlannedFile(
+        project=wish.project,
+        version=wish.version,
+        remote=wish.file,
+        blob=known.blob,
+        metadata=known.metadata_sha256,
+        requires_python=resolution.catalogue.core_metadata(wish.file).requires_python,
+        index=resolution.catalogue.index.origin(wish.project),
+        targets=tuple(sorted(wish.targets)),
+        required_by=tuple(sorted(wish.required_by)),
     )
-    return tuple(sorted(planned, key=lambda file: (*file.release, file.remote.filename)))
 
 
-def _files_of(target: Target, files: Sequence[PlannedFile]) -> list[PlannedFile]:
-    return [file for file in files if target.name in file.targets]
+def _other_wheels(
+    solution: Solution, project: NormalizedName, catalogue: Catalogue
+) -> Iterator[RemoteFile]:
+    """All other wheels of the pinned version that the target could install."""
+    pin = solution.pins[project]
+    shelf = Shelf(project, catalogue.releases(project), replace(solution.terms, only=None))
+    for file in shelf.releases.get(pin.version, ()):
+        allowed = file.yanked is None or pin.file.yanked is not None
+        if allowed and file != pin.file and not isinstance(shelf.judge(file), str):
+            yield file
+
+
+def _alike(
+    files: Iterable[RemoteFile], chosen: RemoteFile, catalogue: Catalogue, left_out: dict[str, str]
+) -> Iterator[RemoteFile]:
+    """Those that require the same as the chosen wheel, so that nothing they need is missing."""
+    for file in files:
+        try:
+            if catalogue.core_metadata(file) == catalogue.core_metadata(chosen):
+                yield file
+                continue
+        except DigestMismatchError:
+            raise
+        except (RefusedError, ValueError) as error:
+            left_out[file.filename] = str(error)
+        else:
+            left_out[file.filename] = f"it does not require the same as {chosen.filename}"
+
+
+def _yanked(files: Iterable[PlannedFile]) -> Iterator[str]:
+    """What pip would warn of, once for each release."""
+    releases = {
+        file.release: file.remote.yanked for file in files if file.remote.yanked is not None
+    }
+    for (project, version), reason in releases.items():
+        yield f"{project} {version} is yanked{f': {reason:.200}' if reason else ''}"
 
 
 def _statuses(
@@ -136,29 +180,11 @@ def _statuses(
     }
 
 
-def _notices(solutions: Sequence[Solution]) -> Iterator[str]:
-    """What a person should hear, once for all targets that share it."""
-    yield from sorted({notice for solution in solutions for notice in solution.notices})
-    shared: dict[tuple[str, str], list[str]] = {}
-    for solution in solutions:
-        for fault in solution.left_out:
-            shared.setdefault(fault, []).append(solution.target.name)
-    for (version, reason), targets in sorted(shared.items()):
-        yield f"{version} is left out for {', '.join(targets)}: {reason}"
-    for solution in solutions:
-        if not solution.pins:
-            yield f"no requirement applies to {solution.target.name}"
+def _amount(files: Sequence[PlannedFile]) -> str:
+    sources = [file for file in files if is_sdist(file.remote.filename)]
+    wheels = _count(files[len(sources) :], "wheel")  # as many as are not sources
+    return f"{wheels} and {_count(sources, 'source distribution')}" if sources else wheels
 
 
 def _count(items: Sized, noun: str) -> str:
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
-
-
-def _describe(conflicts: Sequence[Conflict]) -> Iterator[str]:
-    """One paragraph for each different reason, with all targets that share it."""
-    shared: dict[tuple[str, ...], list[str]] = {}
-    for conflict in conflicts:
-        shared.setdefault(conflict.reasons, []).append(conflict.target.name)
-    for reasons, targets in shared.items():
-        yield f"no solution for {', '.join(targets)}:"
-        yield from (f"  {reason}" for reason in reasons)

@@ -14,22 +14,30 @@ from packaging.version import Version
 from resolvelib import AbstractProvider
 
 from bundler.model.plan import PlannedFile
-from bundler.model.target import Target
-from bundler.resolve.catalogue import Catalogue
-from bundler.resolve.dependencies import Dependencies, parse_core_metadata
-from bundler.resolve.select import choices
+from bundler.resolve.dependencies import Dependencies
+from bundler.resolve.hopeless import Prospects
 from bundler.resolve.wanted import NOTHING, Candidate, Cause, Key, Wanted
 
 
 @dataclass(slots=True)
 class Provider(AbstractProvider[Wanted, Candidate, Key]):
-    """What resolvelib asks about wheels, for one target."""
+    """What resolvelib asks about wheels, for one target.
 
-    target: Target
-    catalogue: Catalogue
-    constraints: Mapping[NormalizedName, SpecifierSet]
+    Attributes:
+        dependencies: What there is, for whom, and what it requires.
+        likely: Hears of the first wheel of each project that is tried.
+        unnamed: As for `Shelf.choices`.
+        thorough: Every version requires its own project, too. On its way back from a conflict the
+            library passes over versions whose requirements have nothing to do with it, also where
+            their project has.
+        prospects: When set, versions that no solution can have are passed over.
+    """
+
     dependencies: Dependencies
     likely: Callable[[PlannedFile], None]
+    unnamed: bool = False
+    thorough: bool = False
+    prospects: Prospects | None = None
     tried: set[NormalizedName] = field(default_factory=set)
 
     def identify(self, requirement_or_candidate: Wanted | Candidate) -> Key:
@@ -72,22 +80,24 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
         for key in {identifier, Key(identifier.project)}:
             for wanted in requirements.get(key, iter(())):
                 specifier &= wanted.specifier
-        specifier &= self.constraints.get(identifier.project, SpecifierSet())
+        specifier &= self.dependencies.shelves.terms.bound(identifier.project)
         refused = {candidate.version for candidate in incompatibilities[identifier]}
         return lambda: self._candidates(identifier, specifier, refused)
 
     def _candidates(
         self, key: Key, specifier: SpecifierSet, refused: set[Version]
     ) -> Iterator[Candidate]:
-        releases = self.catalogue.releases(key.project)
-        found = choices(releases, specifier, self.target)
+        shelves = self.dependencies.shelves
+        found = shelves.of(key.project).choices(specifier, unnamed=self.unnamed)
         left = (choice for choice in found if choice.version not in refused)
-        for choice in self.catalogue.ahead(left):
-            yield Candidate(key, choice.version, choice.file)
+        for choice in shelves.catalogue.ahead(left):
+            candidate = Candidate(key, choice.version, choice.file)
+            if self.prospects is None or not self.prospects.is_dead(candidate):
+                yield candidate
 
     def is_satisfied_by(self, requirement: Wanted, candidate: Candidate) -> bool:
         """Whether a version is in a specifier; `find_matches` saw to the rest."""
-        return requirement.specifier.contains(candidate.version, prereleases=True)
+        return requirement.met_by(candidate.version)
 
     def get_dependencies(self, candidate: Candidate) -> list[Wanted]:
         """What a wheel's METADATA asks for on this target."""
@@ -96,10 +106,13 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
             # Only the first try of each project: backtracking may try hundreds.
             self.tried.add(candidate.key.project)
             self._tell_likely(candidate)
-        return found
+        return [*found, Wanted(candidate.key, SpecifierSet())] if self.thorough else found
 
     def _tell_likely(self, candidate: Candidate) -> None:
-        facts = self.catalogue.index.facts(candidate.file).result()
+        shelves = self.dependencies.shelves
+        index = shelves.catalogue.index
+        facts = index.facts(candidate.file).result()
+        metadata = shelves.catalogue.core_metadata(candidate.file)
         self.likely(
             PlannedFile(
                 project=candidate.key.project,
@@ -107,9 +120,9 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
                 remote=candidate.file,
                 blob=facts.blob,
                 metadata=facts.metadata_sha256,
-                requires_python=parse_core_metadata(facts.metadata).requires_python,
-                index=self.catalogue.index.name,
-                targets=(self.target.name,),
+                requires_python=metadata.requires_python,
+                index=index.origin(candidate.key.project),
+                targets=(shelves.terms.target.name,),
                 required_by=(),
             )
         )

@@ -1,43 +1,60 @@
-"""One resolution for one target: requirements and index → the wheel of each project, or why not."""
+"""One resolution for one target: terms and index → the wheel of each project, or why not."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import NormalizedName
 from packaging.version import Version
-from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep, Resolver
-from resolvelib.resolvers import Result
+from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep
+from resolvelib.resolvers import Resolution
+from resolvelib.structs import State
 
 from bundler.model.artifact import RemoteFile
 from bundler.model.plan import PlannedFile
 from bundler.model.target import Target
-from bundler.resolve.catalogue import Catalogue
+from bundler.resolve.catalogue import Catalogue, Shelves
 from bundler.resolve.dependencies import Dependencies
-from bundler.resolve.explain import explain
 from bundler.resolve.hopeless import Prospects
 from bundler.resolve.index import WheelFacts
 from bundler.resolve.provider import Provider
-from bundler.resolve.wanted import Candidate, Cause, Key, Wanted, applies, expand
+from bundler.resolve.terms import Terms
+from bundler.resolve.wanted import Candidate, Cause, Key, Wanted
 
 MAX_ROUNDS = 20_000
 """pip's own bound: a resolution that needs more rounds is lost anyway."""
+
+_THOROUGH_ROUNDS = 2_000
 
 # Few resolutions meet as many conflicts; then it is worth while to see whether there is any hope.
 _PATIENCE = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """One reason for a project: a requirement, and who has it; None for the profile itself."""
+
+    wanted: Wanted
+    parent: Candidate | None
+
+
+@dataclass(frozen=True, slots=True)
 class Pin:
-    """A project in a solution; `required_by` holds project names, or "profile"."""
+    """A project in a solution."""
 
     version: Version
     file: RemoteFile
     facts: WheelFacts
-    required_by: frozenset[str]
+    asked: tuple[Asked, ...]
+
+    @property
+    def required_by(self) -> frozenset[str]:
+        """Project names, or "profile"."""
+        return frozenset(
+            "profile" if a.parent is None else a.parent.key.project for a in self.asked
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,43 +62,72 @@ class Solution:
     """What one target installs.
 
     Attributes:
-        left_out: Versions that the search passed because they are faulty, and how.
-        notices: Other things to tell a person.
+        dependencies: What the search learnt, of versions that it took and of others.
+        builds: What the build of each source distribution among the pins needs; see `builds`.
     """
 
-    target: Target
     pins: Mapping[NormalizedName, Pin]
-    left_out: frozenset[tuple[str, str]]
-    notices: frozenset[str]
+    dependencies: Dependencies
+    builds: Mapping[NormalizedName, Solution] = field(default_factory=dict)
+
+    @property
+    def terms(self) -> Terms:
+        """What was solved."""
+        return self.dependencies.shelves.terms
+
+    @property
+    def target(self) -> Target:
+        """For whom."""
+        return self.terms.target
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Why a target has no solution; `reasons` are lines for people."""
+    """That a target has no solution.
 
-    target: Target
-    reasons: tuple[str, ...]
+    Attributes:
+        causes: The requirements that clash, as far as the search knows.
+        hopeless: Each of the causes is, or leads to, one that nothing can meet.
+        exhausted: How many rounds were searched in vain; None when it is certain that there is no
+            solution.
+    """
+
+    causes: Sequence[Cause]
+    dependencies: Dependencies
+    hopeless: bool = False
+    exhausted: int | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """What could not be solved."""
+        return self.dependencies.shelves.terms
+
+    @property
+    def target(self) -> Target:
+        """For whom."""
+        return self.terms.target
 
 
 class _Watch(BaseReporter[Wanted, Candidate, Key]):
-    """Ends a long search when it has no prospects, and remembers its last trouble."""
+    """Helps a long search: ends it when there is no hope, and else passes over what is lost."""
 
-    def __init__(self, prospects: Prospects) -> None:
-        self._prospects = prospects
+    def __init__(self, provider: Provider) -> None:
+        self.prospects = Prospects(provider.dependencies)
+        self._provider = provider
         self._conflicts = 0
         self.causes: Sequence[Cause] = []
 
     def resolving_conflicts(self, causes: Collection[Cause]) -> None:
         self._conflicts += 1
         self.causes = list(causes)
-        if self._conflicts == _PATIENCE and (hopeless := self._prospects.causes()):
-            raise ResolutionImpossible(hopeless)
+        if self._conflicts == _PATIENCE:
+            if hopeless := self.prospects.causes():
+                raise ResolutionImpossible(hopeless)
+            self._provider.prospects = self.prospects
 
 
 def solve(
-    requirements: Sequence[Requirement],
-    constraints: Sequence[Requirement],
-    target: Target,
+    terms: Terms,
     catalogue: Catalogue,
     likely: Callable[[PlannedFile], None] = lambda _file: None,
     max_rounds: int = MAX_ROUNDS,
@@ -91,53 +137,89 @@ def solve(
     Raises:
         DigestMismatchError, NetworkError: when the index or a wheel's metadata fails.
     """
-    roots = [w for r in requirements if applies(r, target) for w in expand(r)]
-    for wanted in roots:
+    for wanted in terms.roots:
         catalogue.ask(wanted.key.project)
-    bounds = _bounds(constraints, target)
-    dependencies = Dependencies(target, catalogue)
-    prospects = Prospects(roots, bounds, dependencies)
-    watch = _Watch(prospects)
-    resolver = Resolver(Provider(target, catalogue, bounds, dependencies, likely), watch)
+    dependencies = Dependencies(Shelves(catalogue, terms))
+    provider = Provider(dependencies, likely)
+    watch = _Watch(provider)
     try:
-        result = resolver.resolve(roots, max_rounds)
+        state = _search(provider, terms.roots, max_rounds, watch)
     except ResolutionImpossible as error:
-        causes = prospects.causes() or error.causes
-        return Conflict(target, tuple(explain(causes, bounds, dependencies)))
+        hopeless = watch.prospects.causes()
+        return Conflict(hopeless or list(error.causes), dependencies, hopeless=bool(hopeless))
     except ResolutionTooDeep:
-        found = f"none was found in {max_rounds:,} rounds; give narrower requirements (such as"
-        found += " lower bounds), so that there is less to search; the last trouble was:"
-        return Conflict(target, (found, *explain(watch.causes, bounds, dependencies)))
+        return Conflict(watch.causes, dependencies, exhausted=max_rounds)
     pins = {
         key.project: Pin(
-            candidate.version,
-            candidate.file,
-            catalogue.index.facts(candidate.file).result(),
-            _parents(key.project, result),
+            state.mapping[key].version,
+            state.mapping[key].file,
+            catalogue.index.facts(state.mapping[key].file).result(),
+            tuple(asked),
         )
-        for key, candidate in result.mapping.items()
+        for key, asked in _asked(state).items()
         if not key.extra
     }
-    left_out, notices = frozenset(dependencies.left_out), frozenset(dependencies.notices)
-    return Solution(target, pins, left_out, notices)
+    return Solution(pins, dependencies)
 
 
-def _bounds(
-    constraints: Sequence[Requirement], target: Target
-) -> Mapping[NormalizedName, SpecifierSet]:
-    bounds: dict[NormalizedName, SpecifierSet] = {}
-    for constraint in constraints:
-        if applies(constraint, target):
-            name = canonicalize_name(constraint.name)
-            bounds[name] = bounds.get(name, SpecifierSet()) & constraint.specifier
-    return bounds
+def _search(
+    provider: Provider, roots: Sequence[Wanted], max_rounds: int, watch: _Watch
+) -> State[Wanted, Candidate, Key]:
+    """Search as pip does; when that finds nothing and nothing proves it right, more thoroughly.
+
+    The library's way back from a conflict leaves out combinations now and then. And a specifier's
+    final versions can all be ruled out by others, so that only pre-releases meet it.
+    """
+    try:
+        return Resolution(provider, watch).resolve(roots, max_rounds)
+    except ResolutionImpossible:
+        if watch.prospects.causes():
+            raise
+        rounds = min(max_rounds, _THOROUGH_ROUNDS)
+        for unnamed in (False, True):
+            thorough = replace(provider, thorough=True, unnamed=unnamed, prospects=watch.prospects)
+            with suppress(ResolutionImpossible, ResolutionTooDeep):
+                state = Resolution(thorough, watch).resolve(roots, rounds)
+                if unnamed:
+                    _tell_pre_releases(state, provider.dependencies)
+                return state
+        raise
 
 
-def _parents(project: NormalizedName, result: Result[Wanted, Candidate, Key]) -> frozenset[str]:
-    return frozenset(
-        "profile" if info.parent is None else info.parent.key.project
-        for key, criterion in result.criteria.items()
-        if key.project == project
-        for info in criterion.information
-        if info.parent is None or info.parent.key.project != project
+def _tell_pre_releases(state: State[Wanted, Candidate, Key], dependencies: Dependencies) -> None:
+    taken = sorted(
+        str(c) for k, c in state.mapping.items() if c.version.is_prerelease and not k.extra
     )
+    target = dependencies.shelves.terms.target
+    dependencies.notices.add(
+        f"no final versions fit together for {target.name}: it gets {', '.join(taken)}"
+    )
+
+
+def _asked(state: State[Wanted, Candidate, Key]) -> dict[Key, list[Asked]]:
+    """Each key that the profile leads to, and every reason for it.
+
+    The state can hold more: what a version asked for that was given up later. The library's own
+    walk never ends where such leftovers need each other. An extra asks for its project, but that
+    goes without saying; who asks for an extra asks for the project.
+    """
+    asked: dict[Key | None, list[tuple[Key, Asked]]] = {}
+    for key, criterion in state.criteria.items():
+        for wanted, parent in criterion.information:
+            if parent is None or state.mapping.get(parent.key) is parent:
+                asker = parent.key if parent else None
+                asked.setdefault(asker, []).append((key, Asked(wanted, parent)))
+    found: dict[Key, list[Asked]] = {}
+    rest: list[Key | None] = [None]
+    while rest:
+        asker = rest.pop()
+        for key, reason in asked.get(asker, ()):
+            if key not in found:
+                found[key] = []
+                rest.append(key)
+            if asker is None or asker.project != key.project:
+                found[key].append(reason)
+    for key, reasons in found.items():
+        if key.extra:
+            found[Key(key.project)] += reasons
+    return found

@@ -6,8 +6,8 @@ An extra is a candidate of its own that requires its project at the same version
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from packaging.requirements import Requirement
@@ -17,7 +17,6 @@ from packaging.version import Version
 from resolvelib.resolvers import RequirementInformation
 
 from bundler.model.artifact import RemoteFile
-from bundler.model.target import Target
 
 
 class Key(NamedTuple):
@@ -32,10 +31,23 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One requirement upon one key."""
+    """One requirement upon one key.
+
+    Attributes:
+        origin: Where it was asked for, when no candidate requires it.
+    """
 
     key: Key
     specifier: SpecifierSet
+    origin: str = field(default="", compare=False)
+    _met: dict[Version, bool] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def met_by(self, version: Version) -> bool:
+        """Whether a version is in the specifier; a search asks the same thousands of times."""
+        met = self._met.get(version)
+        if met is None:
+            met = self._met[version] = self.specifier.contains(version, prereleases=True)
+        return met
 
     def __str__(self) -> str:
         return f"{self.key}{self.specifier}"
@@ -47,7 +59,7 @@ class Candidate:
 
     key: Key
     version: Version
-    file: RemoteFile
+    file: RemoteFile = field(compare=False)
 
     def __str__(self) -> str:
         return f"{self.key} {self.version}"
@@ -60,14 +72,9 @@ NOTHING = Wanted(Key(NormalizedName("\0nothing")), SpecifierSet())
 """What a version requires that cannot be used at all: no candidate ever meets it."""
 
 
-def expand(requirement: Requirement) -> Iterator[Wanted]:
-    """A requirement upon a project, and one for each extra that it names."""
+def expand(requirement: Requirement, extras: Iterable[str] = ()) -> Iterator[Wanted]:
+    """A requirement upon a project, and one for each extra: its own and those of `extras`."""
     project = canonicalize_name(requirement.name)
     yield Wanted(Key(project), requirement.specifier)
-    for extra in sorted(canonicalize_name(name) for name in requirement.extras):
+    for extra in sorted({canonicalize_name(name) for name in (*requirement.extras, *extras)}):
         yield Wanted(Key(project, extra), requirement.specifier)
-
-
-def applies(requirement: Requirement, target: Target) -> bool:
-    """Whether a requirement of the profile counts for a target."""
-    return requirement.marker is None or requirement.marker.evaluate(target.environment)

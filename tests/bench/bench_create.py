@@ -66,7 +66,8 @@ def pip_download(target: Target) -> list[str]:
     platforms = [word for tag in tags for word in ("--platform", tag)]
     return [
         *(sys.executable, "-m", "pip", "download", "--isolated", "--quiet", "--no-cache-dir"),
-        *("--only-binary", ":all:", "--implementation", "cp", "--python-version", target.python),
+        *("--only-binary", ":all:", "--implementation", "cp"),
+        *("--python-version", target.python.name),
         *platforms,
         *("--dest", f"wheels/{target.name}"),
         *REQUIREMENTS,

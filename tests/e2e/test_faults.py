@@ -27,7 +27,7 @@ from tests.fakes.index import Fault
 from tests.fakes.wheels import build_wheel
 
 MB = 1_000_000
-PATIENCE = 5.0  # seconds; nobody waits longer for Ctrl-C or a refusal
+PATIENCE = 20.0  # seconds; some for a slow machine, and not the minute of a timeout
 LIB = "lib-1.0-cp312-cp312-win_amd64.whl"
 NO_ROOM = re.compile(r"error: no room left in (\S+): (\d+) bytes are needed, (\d+) are free\n")
 
@@ -358,12 +358,12 @@ GZIP_BOMB = Fault(
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (Fault(endless=True), "bytes or more, over 67108864"),
+        (Fault(endless=True), "the answer has more than 67108864 bytes"),
         (Fault(headers=HUGE), "the answer has 2000000000 bytes, more than 67108864"),
-        (GZIP_BOMB, "the answer has 67108865 bytes or more, over 67108864"),
+        (GZIP_BOMB, "the answer has more than 67108864 bytes"),
         (
             Fault(headers={"Content-Type": "text/html"}, endless=True),
-            "bytes or more, over 67108864",
+            "the answer has more than 67108864 bytes",
         ),
     ],
     ids=["endless", "announced", "inflated", "endless-html"],
@@ -386,7 +386,7 @@ def test_a_page_that_is_too_large(
     [
         (True, 4, f"error: {LIB}: the server sends more than the "),
         # Asked for the end of the wheel, to read its METADATA, the index sends all and more.
-        (False, 6, f"{LIB}: the answer has 262144 bytes or more, over 65536"),
+        (False, 6, f"{LIB}: the answer has more than 65536 bytes"),
     ],
     ids=["size-known", "size-unknown"],
 )

@@ -35,11 +35,7 @@ def quickstart() -> Profile:
     return parse_profile(PROFILE.read_bytes(), PROFILE.name)
 
 
-TARGETS = [
-    (python, platform)
-    for python in quickstart().targets.python
-    for platform in quickstart().targets.platforms
-]
+TARGETS = [(target.python.name, target.platform.name) for target in quickstart().parsed_targets()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class Way:
 
     def lock(self, target: str) -> Any:
         """A target's lock."""
-        path = Path(self.created["locks"]) / f"pylock.{target}.toml"
+        path = Path(self.created["locks"]) / f"pylock.quickstart-{target}.toml"
         return tomllib.loads(path.read_text())
 
 
@@ -199,7 +195,7 @@ print(cryptography.__version__, numpy.__version__)
 
 @pytest.mark.netns
 @pytest.mark.skipif(
-    HERE not in quickstart().targets.python or sys.platform != "linux",
+    HERE not in {python for python, _ in TARGETS} or sys.platform != "linux",
     reason="the quickstart profile has no target for the Python that runs the tests",
 )
 @pytest.mark.parametrize("served", [False, True], ids=["file", "http"])

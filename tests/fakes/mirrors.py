@@ -10,9 +10,10 @@ from typing import Any
 from packaging.utils import NormalizedName
 
 from bundler.mirror.layout import Mirror
-from bundler.model.artifact import Blob, Sha256, parse_wheel_name
+from bundler.model.artifact import Blob, Sha256, is_sdist, parse_file_name
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument, VerifiedManifest
 from bundler.wheel.metadata import read_metadata
+from bundler.wheel.sdist import read_sdist
 
 Wheel = tuple[str, bytes]
 
@@ -23,12 +24,12 @@ def blob_of(data: bytes) -> Blob:
 
 
 def bundled(wheel: Wheel, **attributes: Any) -> BundledFile:
-    """A document's entry for a wheel; `attributes` replace what it would say."""
+    """A document's entry for a file; `attributes` replace what it would say."""
     filename, data = wheel
     said: dict[str, Any] = {
         "filename": filename,
         "blob": blob_of(data),
-        "metadata": blob_of(read_metadata(io.BytesIO(data), filename)).sha256,
+        "metadata": blob_of(_metadata(filename, data)).sha256,
         "index": "rebuilt",
         "targets": ("cp312-linux",),
         "required_by": ("profile",),
@@ -36,11 +37,17 @@ def bundled(wheel: Wheel, **attributes: Any) -> BundledFile:
     return BundledFile(**{**said, **attributes})
 
 
+def _metadata(filename: str, data: bytes) -> bytes:
+    if is_sdist(filename):
+        return read_sdist(io.BytesIO(data), filename).metadata
+    return read_metadata(io.BytesIO(data), filename)
+
+
 def documents_of(files: Iterable[BundledFile]) -> dict[NormalizedName, ProjectDocument]:
     """One document for each project that has files."""
     projects: dict[NormalizedName, list[BundledFile]] = {}
     for file in files:
-        projects.setdefault(parse_wheel_name(file.filename).project, []).append(file)
+        projects.setdefault(parse_file_name(file.filename).project, []).append(file)
     return {
         name: ProjectDocument(name=name, files=tuple(sorted(some, key=lambda file: file.filename)))
         for name, some in projects.items()

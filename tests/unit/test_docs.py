@@ -19,8 +19,10 @@ from bundler.errors import BundlerError
 from bundler.mirror.union import MAX_DOCUMENT
 from bundler.model.document import FORMAT
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
+from bundler.model.platforms import NAMES, OLDEST_GLIBC, parse_platform
 from bundler.model.profile import Profile, parse_profile
-from bundler.model.target import parse_platform
+from bundler.model.pythons import parse_python
+from bundler.model.target import MARKERS
 from bundler.wheel.metadata import MAX_METADATA
 from tests.fakes.documents import ROOT, blocks, section, shown_commands
 
@@ -31,7 +33,7 @@ ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _ROW_COMMAND = re.compile(r"^\|.*?`bundle ([^`]+)`", re.MULTILINE)
-_ANY_COMMAND = re.compile(r"\bbundle ((?:trust )?[a-z]+)(?![\w-])")
+_ANY_COMMAND = re.compile(r"\bbundle ((?:trust |target )?[a-z]+)(?![\w-])")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -134,7 +136,7 @@ def test_the_readme_names_every_command_and_only_options_that_there_are() -> Non
     for name in COMMANDS:
         assert {"--json", "--quiet"} <= options(name), name
     with_home = {name for name in COMMANDS if "--home" in options(name)}
-    assert with_home == {"keygen", "trust init", "trust export", "create"}
+    assert with_home == {"keygen", "trust init", "trust export", "lock", "create"}
 
 
 @pytest.mark.parametrize("path", ADRS, ids=lambda path: path.name)
@@ -190,23 +192,37 @@ def test_the_examples_of_profiles_are_profiles() -> None:
 
 
 def test_the_platforms_of_the_table_are_known() -> None:
-    table = section((ROOT / "docs" / "profile.md").read_text(), "`[targets]`")
+    table = section((ROOT / "docs" / "profile.md").read_text(), "Platforms")
     names = {
         name
         for line in table.splitlines()
-        if line.startswith("| `") and "python" not in line.split("|")[1]
+        if line.startswith("| `")
         for name in re.findall(r"`([\w-]+)`", line.split("|")[1])
-        if not name.startswith("_") and name != "platforms"
+        if not name.startswith("_")
     }
-    assert len(names) >= 15
-    for name in names:
-        assert parse_platform(name).name == name
+    assert set(NAMES) < names
+    assert {parse_platform(name).machine for name in names} >= set(OLDEST_GLIBC)
+
+
+def test_the_pythons_of_the_table_are_known() -> None:
+    table = section((ROOT / "docs" / "profile.md").read_text(), "Pythons")
+    words = re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))
+    assert len(words) >= 9
+    for word in words:
+        assert parse_python(word).name == word
+
+
+def test_the_markers_of_the_profile_page_are_all_there_are() -> None:
+    text = section((ROOT / "docs" / "profile.md").read_text(), "Markers")
+    listed = re.search(r"^`implementation_name`.*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
+    assert listed is not None
+    assert tuple(re.findall(r"`(\w+)`", listed[0])) == MARKERS
 
 
 def test_the_faults_of_the_profile_page_are_what_is_said() -> None:
     text = (ROOT / "docs" / "profile.md").read_text()
     bad = (
-        '[profile]\nname = "Web Team"\nrequirements = ["a"]\ncutoff = "7 days"\n'
+        '[profile]\nname = "Web Team"\nrequirements = ["a"]\ncutof = "7 days"\n'
         '[[index]]\nurl = "https://a:b@example.org/"\n'
         '[targets]\npython = ["3.12"]\nplatforms = ["linux"]\n'
     )

@@ -51,10 +51,13 @@ def every_command() -> dict[str, TyperCommand]:
     """Each command by the words that call it."""
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
-    inner = group.commands["trust"]
-    assert isinstance(inner, TyperGroup)
-    both = {**group.commands, **{f"trust {name}": each for name, each in inner.commands.items()}}
-    return {name: each for name, each in both.items() if isinstance(each, TyperCommand)}
+    found: dict[str, TyperCommand] = {}
+    for name, each in group.commands.items():
+        inner = each.commands if isinstance(each, TyperGroup) else {"": each}
+        for below, command in inner.items():
+            assert isinstance(command, TyperCommand)
+            found[f"{name} {below}".strip()] = command
+    return found
 
 
 COMMANDS = every_command()
@@ -82,7 +85,7 @@ def test_an_unknown_command() -> None:
 def test_help_names_every_command_with_its_purpose() -> None:
     text = succeed("-h").stdout
     assert text == succeed("--help").stdout
-    assert {"create", "unpack", "trust pin"} < set(COMMANDS)
+    assert {"create", "unpack", "trust pin", "target show"} < set(COMMANDS)
     for name, command in COMMANDS.items():
         assert command.help, name
         assert name.partition(" ")[0] in text

@@ -46,8 +46,8 @@ def test_the_whole_way(host: Site) -> None:
         "test-000001.v01.tar.zst",
     ]
     assert sorted(path.name for path in (host.out / "test-000001.locks").iterdir()) == [
-        f"pylock.cp312-{LINUX}.toml",
-        f"pylock.cp312-{WINDOWS}.toml",
+        f"pylock.test-cp312-{LINUX}.toml",
+        f"pylock.test-cp312-{WINDOWS}.toml",
     ]
     before = host.volume().read_bytes()
     unpacked = read_json(bundle("unpack", host.volume(), "--into", host.mirror, "--json"))
@@ -205,7 +205,7 @@ def test_create_without_an_authority_says_what_to_run(host: Site) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[targets]", "[target]", "target: there is no such key"),
+        ("[targets]", "[product]", "product: there is no such key"),
         ('["3.12"]', "3.12", "targets.python: Input should be a valid list"),
         ('["app"]', '["app >>1"]', "profile.requirements[0]"),
         (LINUX, "amiga", "targets.platforms[0]: unknown platform 'amiga'"),

@@ -141,8 +141,8 @@ def test_a_key_of_the_manifest_is_never_left_out(key: str) -> None:
     [
         ({"filename": "b-1-py3-none-any.whl"}, r"files\[0\]\.filename: '.*' is not a file of a"),
         (
-            {"filename": "a-1.tar.gz"},
-            r"project document\.files\[0\]\.filename: 'a-1.tar.gz' is no name for a wheel",
+            {"filename": "a-1.zip"},
+            r"project document\.files\[0\]\.filename: 'a-1.zip' is no name for a wheel",
         ),
         ({"filename": "a-1-py3-none.whl"}, r"files\[0\]\.filename: Invalid wheel"),
         ({"filename": "a-1-py3-none-any\nx.whl"}, r"is no name for a wheel"),

@@ -142,7 +142,11 @@ def test_as_json() -> None:
     found = json.loads(json.dumps(inspect_head(_entries(), verified=False).to_json()))
     assert found["format"] == 1
     assert found["verified"] is False
-    assert found["projects"][0] == {"name": "numpy", "versions": ["2.4.1", "2.5.5"]}
+    assert found["projects"][0] == {
+        "name": "numpy",
+        "versions": ["2.4.1", "2.5.5"],
+        "sdists": [],
+    }
     assert found["roles"][0]["signers"] == ["a" * 16, "b" * 16]
     assert found["volumes"][0]["unpacked"] == 15_000_000
 

@@ -1,30 +1,22 @@
 from __future__ import annotations
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
-from packaging.utils import NormalizedName, canonicalize_name
 
 from bundler.errors import NoSolutionError
 from bundler.model.target import parse_target
-from bundler.resolve.catalogue import Catalogue
+from bundler.resolve.catalogue import Catalogue, Shelves
+from bundler.resolve.clash import describe
 from bundler.resolve.dependencies import Dependencies
 from bundler.resolve.hopeless import Prospects
 from bundler.resolve.solve import Conflict, Solution, solve
-from bundler.resolve.wanted import expand
-from tests.fakes.planning import LINUX, MemoryIndex, plan, resolved
+from tests.fakes.planning import LINUX, MemoryIndex, make_terms, plan, resolved
 
 TARGET = parse_target("3.12", LINUX)
 
 
-def causes(
-    index: MemoryIndex, *requirements: str, constraints: dict[str, str] | None = None
-) -> list[str]:
-    roots = [wanted for text in requirements for wanted in expand(Requirement(text))]
-    bounds: dict[NormalizedName, SpecifierSet] = {
-        canonicalize_name(name): SpecifierSet(text) for name, text in (constraints or {}).items()
-    }
-    prospects = Prospects(roots, bounds, Dependencies(TARGET, Catalogue(index)))
+def causes(index: MemoryIndex, *requirements: str, constraints: tuple[str, ...] = ()) -> list[str]:
+    terms = make_terms(*requirements, target=TARGET, constraints=constraints)
+    prospects = Prospects(Dependencies(Shelves(Catalogue(index), terms)))
     return [f"{cause.requirement} < {cause.parent or 'profile'}" for cause in prospects.causes()]
 
 
@@ -73,7 +65,7 @@ def test_the_profile_bounds_every_version(index: MemoryIndex) -> None:
     index.add("b", "5")
     index.add("b", "4")
     assert causes(index, "a") == []
-    assert causes(index, "a", constraints={"b": "<5"}) == ["a < profile", "b>=5 < a 1"]
+    assert causes(index, "a", constraints=("b<5",)) == ["a < profile", "b>=5 < a 1"]
     assert causes(index, "a", "b<5") == ["a < profile", "b>=5 < a 1", "b<5 < profile"]
 
 
@@ -106,7 +98,7 @@ def test_a_search_through_unrelated_versions_ends_soon(index: MemoryIndex) -> No
         "  z (required by the profile)",
         "    there are wheels for this target of 9, 8, 7, 6, 5 and 5 older",
         "  nowheel>=1 (required by z 9 and 9 older)",
-        "    the index 'memory' lists no wheel of nowheel",
+        "    would fit, but cannot be taken: 1: a source distribution only, no wheel",
     ]
 
 
@@ -137,18 +129,20 @@ def test_a_search_that_does_not_end_is_given_up_with_its_last_trouble(index: Mem
         index.add("b", str(version), f"c=={version + 5}")
     for version in range(10):
         index.add("c", str(version))
-    request = [Requirement("a"), Requirement("b")]
-    outcome = solve(request, [], TARGET, Catalogue(index), max_rounds=4)
+    catalogue = Catalogue(index)
+    outcome = solve(make_terms("a", "b", target=TARGET), catalogue, max_rounds=4)
     assert isinstance(outcome, Conflict)
-    assert outcome.reasons[0].startswith("none was found in 4 rounds; give narrower requirements")
-    assert any("c==" in reason and "(required by a " in reason for reason in outcome.reasons)
+    told = list(describe([outcome], catalogue))
+    assert told[0] == f"no solution for {TARGET.name}:"
+    assert told[1].startswith("  none was found in 4 rounds; give narrower requirements")
+    assert any("c==" in line and "(required by a " in line for line in told)
 
 
 def test_metadata_of_many_versions_is_asked_for_side_by_side(index: MemoryIndex) -> None:
     for version in range(20):
         index.add("a", str(version), "gone" if version > 14 else "b")
     index.add("b", "1")
-    assert isinstance(solve([Requirement("a")], [], TARGET, Catalogue(index)), Solution)
+    assert isinstance(solve(make_terms("a", target=TARGET), Catalogue(index)), Solution)
     asked = sorted(v for v in range(20) if index.asked[f"a-{v}-py3-none-any.whl"])
     assert asked == list(range(asked[0], 20))
     assert asked[0] in range(5, 14)

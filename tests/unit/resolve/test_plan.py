@@ -12,8 +12,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from bundler.errors import NetworkError, NoSolutionError, ProfileError
 from bundler.events import Advanced, Event, Finished, Noticed, Started, ignore
 from bundler.model.page import ProjectPage
-from bundler.resolve.plan import make_plan
-from tests.fakes.planning import LINUX, WINDOWS, MemoryIndex, plan, profile, resolved
+from tests.fakes.planning import LINUX, WINDOWS, MemoryIndex, make_plan, plan, profile, resolved
 
 
 @pytest.fixture
@@ -34,6 +33,52 @@ def test_backtracks_to_an_older_version_that_fits(index: MemoryIndex) -> None:
     index.add("a", "1", "b")
     index.add("b", "2")
     assert resolved(index, "a", "b>=2") == {"a": "1", "b": "2"}
+
+
+def test_unnamed_pre_releases_are_the_last_resort_of_a_whole_search(index: MemoryIndex) -> None:
+    index.add("a", "2a1")
+    index.add("a", "1", "b<2")
+    index.add("b", "2")
+    index.add("b", "1")
+    assert resolved(index, "a") == {"a": "1", "b": "1"}
+    events: list[Event] = []
+    made = make_plan(profile("a", "b>=2"), index, tool="test 1", observe=events.append)
+    assert [str(file.version) for file in made.files] == ["2a1", "2"]
+    assert Noticed(f"no final versions fit together for cp312-{LINUX}: it gets a 2a1") in events
+
+
+def test_a_version_is_given_up_whose_own_project_is_in_trouble(index: MemoryIndex) -> None:
+    index.add("a", "2", "b[x]")
+    index.add("a", "1")
+    index.add("b", "1", 'd ; extra == "x"', extras=("x",))
+    index.add("c", "3", extras=("x",))
+    index.add("d", "3", "a>=4")
+    assert resolved(index, "c[x]", "a") == {"a": "1", "c": "3"}
+
+
+def test_a_conflict_that_no_pre_release_heals_is_told_as_it_was(index: MemoryIndex) -> None:
+    index.add("a", "2a1", "b<2")
+    index.add("a", "1", "b<2")
+    index.add("c", "1", "b>=2")
+    index.add("b", "2")
+    index.add("b", "1")
+    with pytest.raises(NoSolutionError) as caught:
+        plan(index, "a", "c")
+    assert "b<2 (required by a 1)" in caught.value.message
+    assert "2a1" not in caught.value.message
+
+
+def test_what_a_version_needed_that_was_given_up_is_left_out(index: MemoryIndex) -> None:
+    index.add("a", "2", "loop")
+    index.add("a", "1")
+    index.add("loop", "1", "ring")
+    index.add("ring", "1", "loop")
+    index.add("z", "1", "a<2")
+    made = plan(index, "a", "z")
+    assert [(file.project, file.required_by) for file in made.files] == [
+        ("a", ("profile", "z")),
+        ("z", ("profile",)),
+    ]
 
 
 def test_constraints_bound_but_add_nothing(index: MemoryIndex) -> None:
@@ -148,19 +193,20 @@ def test_no_wheel_for_one_target_fails_the_whole(index: MemoryIndex) -> None:
     assert str(caught.value) == (
         f"no solution for cp312-{WINDOWS}:\n"
         "  a>=2 (required by the profile)\n"
-        "    2 would fit, but without a wheel for this target; there are wheels of 1"
+        "    would fit, but cannot be taken: 2: no wheel for this platform, only for"
+        " manylinux_2_17_x86_64; there are wheels for this target of 1"
     )
 
 
 def test_constraint_is_named_in_a_conflict(index: MemoryIndex) -> None:
     index.add("a", "1")
-    with pytest.raises(NoSolutionError, match=r"a>1 \(constraint of the profile\)"):
+    with pytest.raises(NoSolutionError, match=r"a>1 \(a constraint\)"):
         plan(index, "a", constraints=("a>1",))
 
 
 def test_project_with_sdists_only(index: MemoryIndex) -> None:
     index.list_file("a-1.tar.gz", b"")
-    with pytest.raises(NoSolutionError, match="the index 'memory' lists no wheel of a"):
+    with pytest.raises(NoSolutionError, match="1: a source distribution only, no wheel"):
         plan(index, "a")
 
 
@@ -170,7 +216,8 @@ def test_a_yanked_version_is_called_yanked(index: MemoryIndex) -> None:
     with pytest.raises(NoSolutionError) as caught:
         plan(index, "a>=1")
     assert str(caught.value).endswith(
-        "1.0 would fit, but yanked: only an exact == takes it; there are wheels of 0.9"
+        "would fit, but cannot be taken: 1.0: yanked (bad); only an exact == takes it;"
+        " there are wheels for this target of 0.9"
     )
 
 
@@ -262,9 +309,14 @@ def test_lock_selects_exactly_the_planned_files_for_its_target(index: MemoryInde
     index.add("b", "1")
     request = profile("a", platforms=(LINUX, WINDOWS))
     found = make_plan(request, index, tool="test 1", observe=ignore)
-    assert set(found.locks) == {f"pylock.cp312-{LINUX}.toml", f"pylock.cp312-{WINDOWS}.toml"}
+    assert set(found.locks) == {
+        f"pylock.test-cp312-{LINUX}.toml",
+        f"pylock.test-cp312-{WINDOWS}.toml",
+    }
     for target in found.targets:
-        lock = Pylock.from_dict(tomllib.loads(found.locks[f"pylock.{target.name}.toml"].decode()))
+        lock = Pylock.from_dict(
+            tomllib.loads(found.locks[f"pylock.test-{target.name}.toml"].decode())
+        )
         selected = lock.select(environment=target.environment, tags=list(target.tags))  # type: ignore[arg-type]
         names = sorted(wheel.filename for _, wheel in selected)  # type: ignore[union-attr]
         planned = [f.remote.filename for f in found.files if target.name in f.targets]
@@ -291,3 +343,22 @@ def test_plan_is_deterministic(index: MemoryIndex) -> None:
         index.add(f"p{number}", "1", *(f"p{n}" for n in range(number)))
     platforms = (LINUX, WINDOWS, "aarch64-apple-darwin")
     assert plan(index, "p7", platforms=platforms) == plan(index, "p7", platforms=platforms)
+
+
+@pytest.mark.parametrize(("reason", "told"), [("malware", ": malware"), (None, "")])
+def test_a_project_in_quarantine(index: MemoryIndex, reason: str | None, told: str) -> None:
+    index.add("a", "1")
+    index.statuses[canonicalize_name("a")] = ("quarantined", reason)
+    with pytest.raises(NoSolutionError) as caught:
+        plan(index, "a")
+    assert caught.value.message.endswith(f"    the index 'memory' holds a in quarantine{told}")
+
+
+def test_a_page_without_any_release_of_its_project(index: MemoryIndex) -> None:
+    index.list_file("a-1.exe", b"")
+    index.files[canonicalize_name("a")] += [
+        replace(index.files[canonicalize_name("a")][0], filename="evil-1.tar.gz")
+    ]
+    with pytest.raises(NoSolutionError) as caught:
+        plan(index, "a")
+    assert caught.value.message.endswith("    the index 'memory' lists no wheel of a")

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from bundler.model.artifact import RemoteFile
 from bundler.model.page import ProjectPage
 from bundler.model.target import Target, parse_target
-from bundler.resolve.select import best_wheel, choices, group_releases
+from bundler.resolve.select import Shelf, group_releases
+from tests.fakes.planning import make_terms
 
 LINUX = parse_target("3.12", "x86_64-manylinux_2_28")
 
@@ -19,8 +23,8 @@ def file(filename: str, *, python: str | None = None, yanked: str | None = None)
 
 def chosen(filenames: list[RemoteFile], specifier: str = "", target: Target = LINUX) -> list[str]:
     page = ProjectPage(name=canonicalize_name("a"), files=tuple(filenames))
-    found = choices(group_releases(page), SpecifierSet(specifier), target)
-    return [choice.file.filename for choice in found]
+    shelf = Shelf(page.name, group_releases(page), make_terms(target=target))
+    return [choice.file.filename for choice in shelf.choices(SpecifierSet(specifier))]
 
 
 def test_newest_version_first_and_other_files_left_out() -> None:
@@ -50,8 +54,8 @@ def test_wheels_of_other_projects_on_the_page_are_left_out() -> None:
             file("a_b-2.0-py3-none-any.whl"),
         ),
     )
-    found = choices(group_releases(page), SpecifierSet(), LINUX)
-    assert [str(choice.version) for choice in found] == ["2.0", "1.0"]
+    shelf = Shelf(page.name, group_releases(page), make_terms(target=LINUX))
+    assert [str(choice.version) for choice in shelf.choices(SpecifierSet())] == ["2.0", "1.0"]
 
 
 def test_local_version_may_hold_an_underscore() -> None:
@@ -94,16 +98,13 @@ def test_best_wheel_of_a_version_is_the_one_with_the_most_preferred_tag(
         "cp312-cp312-macosx_11_0_arm64",
         "cp312-cp312-macosx_14_0_arm64",
     ]
-    found = best_wheel(tuple(file(f"a-1-{tag}.whl") for tag in tags), parse_target(*target))
-    assert found is not None
-    assert found.filename == f"a-1-{expected}.whl"
+    found = chosen([file(f"a-1-{tag}.whl") for tag in tags], target=parse_target(*target))
+    assert found == [f"a-1-{expected}.whl"]
 
 
 def test_higher_build_tag_wins() -> None:
-    files = tuple(file(f"a-1-{build}py3-none-any.whl") for build in ("", "2-", "10-", "9-"))
-    found = best_wheel(files, LINUX)
-    assert found is not None
-    assert found.filename == "a-1-10-py3-none-any.whl"
+    files = [file(f"a-1-{build}py3-none-any.whl") for build in ("", "2-", "10-", "9-")]
+    assert chosen(files) == ["a-1-10-py3-none-any.whl"]
 
 
 def test_requires_python_of_the_page_is_obeyed_and_nonsense_ignored() -> None:
@@ -133,3 +134,63 @@ def test_yanked_only_when_pinned_exactly() -> None:
     assert chosen(files, "==2.*") == []
     assert chosen(files, "==2") == ["a-2-py3-none-any.whl"]
     assert chosen(files, "===2") == ["a-2-py3-none-any.whl"]
+
+
+def test_a_yanked_file_is_the_last_resort_of_an_exact_pin() -> None:
+    files = [
+        file("a-1-py3-none-any.whl"),
+        file("a-1-cp312-cp312-manylinux_2_17_x86_64.whl", yanked=""),
+        file("a-1+cgr.1-py3-none-any.whl", yanked=""),
+    ]
+    assert chosen(files, "==1") == ["a-1-py3-none-any.whl"]
+    assert chosen(files, "==1+cgr.1") == ["a-1+cgr.1-py3-none-any.whl"]
+
+
+FILES = [
+    file("a-4rc1-py3-none-any.whl"),
+    file("a-3-py3-none-any.whl"),
+    file("a-2-py3-none-any.whl", yanked="bad"),
+    file("a-1-py3-none-any.whl"),
+]
+
+
+def first(
+    specifier: str = "", *, unnamed: bool = False, files: list[RemoteFile] = FILES, **known: str
+) -> str:
+    """The version that is tried first; `known` are those of an earlier lock, or to be shared."""
+    page = ProjectPage(name=canonicalize_name("a"), files=tuple(files))
+    versions = {field: {page.name: Version(text)} for field, text in known.items()}
+    terms = replace(make_terms(target=LINUX), **versions)  # type: ignore[arg-type]
+    shelf = Shelf(page.name, group_releases(page), terms)
+    found = [
+        str(choice.version) for choice in shelf.choices(SpecifierSet(specifier), unnamed=unnamed)
+    ]
+    assert len(found) == len(set(found))
+    return found[0]
+
+
+def test_what_an_earlier_lock_has_comes_first_where_it_fits() -> None:
+    assert first() == "3"
+    assert first(preferred="1") == "1"
+    assert first(">1", preferred="1") == "3"
+    assert first(preferred="0.9") == "3"
+
+
+def test_a_yanked_version_stays_when_an_earlier_lock_has_it_but_is_not_shared() -> None:
+    assert first(preferred="2") == "2"
+    assert first(shared="2") == "3"
+
+
+def test_what_is_shared_comes_before_what_an_earlier_lock_has() -> None:
+    assert first(shared="1", preferred="2") == "1"
+    assert first(">1", shared="1", preferred="2") == "2"
+
+
+def test_a_pre_release_comes_first_only_where_one_could_be_taken() -> None:
+    assert first(preferred="4rc1") == "3"
+    assert first(preferred="4rc1", unnamed=True) == "4rc1"
+    assert first(">=3rc1", preferred="4rc1") == "4rc1"
+    assert first(">3", preferred="4rc1") == "4rc1"
+    several = [*FILES, file("a-4rc2-py3-none-any.whl")]
+    assert first(">3", files=several) == "4rc2"
+    assert first(">3", files=several, preferred="4rc1") == "4rc1"

@@ -8,8 +8,7 @@ from bundler.errors import DigestMismatchError, NetworkError, NoSolutionError
 from bundler.events import Event, Noticed
 from bundler.model.artifact import RemoteFile
 from bundler.resolve.index import WheelFacts
-from bundler.resolve.plan import make_plan
-from tests.fakes.planning import LINUX, WINDOWS, MemoryIndex, plan, profile, resolved
+from tests.fakes.planning import LINUX, WINDOWS, MemoryIndex, make_plan, plan, profile, resolved
 
 HERE = f"cp312-{LINUX}"
 

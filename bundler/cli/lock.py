@@ -1,0 +1,127 @@
+"""`bundle lock`: the plan alone, one pylock for each target, and why it is as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bundler.cli.console import console
+from bundler.cli.home import find_home
+from bundler.cli.lock_results import LockedResult, WhyResult
+from bundler.cli.options import AsJson, HomeFolder, Quiet
+from bundler.cli.planning import (
+    Locked,
+    LockUse,
+    Planning,
+    Upgrade,
+    UpgradePackages,
+    locks_folder,
+    planning,
+)
+from bundler.errors import BundlerError
+from bundler.events import Observer
+
+if TYPE_CHECKING:
+    from bundler.model.plan import Plan
+
+
+def lock(  # noqa: PLR0913 - a command has as many options as it has
+    profile: Annotated[Path, typer.Argument(help="What is wanted: a TOML file.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Where the locks are. [default: PROFILE.locks]"
+        ),
+    ] = None,
+    *,
+    locked: Locked = False,
+    upgrade: Upgrade = False,
+    upgrade_package: UpgradePackages = None,
+    why: Annotated[
+        str | None,
+        typer.Option(
+            "--why", metavar="PROJECT", help="Tell why a project is planned; write nothing."
+        ),
+    ] = None,
+    home: HomeFolder = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Resolve a profile for all targets and write one pylock.toml for each.
+
+    Versions of locks that are there are kept where they still fit.
+    """
+    use = LockUse(
+        folder=out or locks_folder(profile),
+        exact=locked,
+        upgrade=upgrade,
+        packages=upgrade_package or (),
+    )
+    with (
+        console(as_json=as_json, quiet=quiet) as shown,
+        planning(profile, use, find_home(home), shown.observe) as planned,
+    ):
+        if why is None:
+            shown.result(_lock(planned, use, shown.observe))
+        else:
+            shown.result(_why(planned, why, shown.observe))
+
+
+def _lock(planned: Planning, use: LockUse, observe: Observer) -> LockedResult:
+    from bundler.create import TOOL
+    from bundler.resolve.plan import find_resolution, plan_of
+
+    resolution = find_resolution(
+        planned.request, planned.locks, planned.index, observe, lambda _file: None
+    )
+    plan = plan_of(resolution, TOOL, observe)
+    if not use.exact:
+        _write(use.folder, plan, planned)
+    versions = {
+        solution.target.name: {project: pin.version for project, pin in solution.pins.items()}
+        for solution in resolution.solutions
+    }
+    return LockedResult(use.folder, planned.profile.stream, plan, versions, planned.earlier)
+
+
+def _write(folder: Path, plan: Plan, planned: Planning) -> None:
+    """Write what changed; a target that has no solution any more has no lock any more."""
+    from bundler.disk import atomic_write
+    from bundler.resolve.lock import lock_name
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in plan.locks.items():
+            path = folder / name
+            if not path.exists() or path.read_bytes() != data:
+                atomic_write(path, data)
+        for target in planned.request.targets:
+            if (name := lock_name(planned.profile.stream, target)) not in plan.locks:
+                (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise BundlerError(f"{error.filename or folder}: {error.strerror or error}") from error
+
+
+def _why(planned: Planning, name: str, observe: Observer) -> WhyResult:
+    from packaging.utils import InvalidName, canonicalize_name
+
+    from bundler.resolve.plan import find_resolution
+    from bundler.resolve.why import tell_why
+
+    try:
+        project = canonicalize_name(name, validate=True)
+    except InvalidName as error:
+        raise BundlerError(
+            f"{name!r} is not a project's name", hint="give a name alone, without a version"
+        ) from error
+    resolution = find_resolution(
+        planned.request, planned.locks, planned.index, observe, lambda _file: None
+    )
+    told = tell_why(resolution, project)
+    if all(story.version is None for story in told):
+        raise BundlerError(
+            f"nothing requires {project}, for any target", hint="check the project's name"
+        )
+    return WhyResult(project, told)
