@@ -198,7 +198,7 @@ def _with_a_way_out(world: World) -> World:
 
 
 hopeful = worlds.map(_with_a_way_out)
-few = settings(max_examples=40)
+few = settings(max_examples=25)
 
 
 def planned(world: World) -> Plan:
@@ -281,7 +281,7 @@ def files_of(made: Plan, place: Place) -> list[str]:
     return [file.remote.filename for file in made.files if place.name in file.targets]
 
 
-@settings(max_examples=300)  # few of them have a solution
+@settings(max_examples=80)  # few of them have a solution
 @given(worlds)
 def test_aligned_targets_have_solutions_and_never_more_versions(world: World) -> None:
     try:
@@ -299,7 +299,7 @@ def test_aligned_targets_have_solutions_and_never_more_versions(world: World) ->
         assert sorted(askers) == [file.project for file in mine]
 
 
-@settings(max_examples=300)  # few of them have a solution
+@settings(max_examples=80)  # few of them have a solution
 @given(worlds)
 def test_locks_that_were_just_made_fit_and_give_the_same(world: World) -> None:
     try:
