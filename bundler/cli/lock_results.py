@@ -67,10 +67,11 @@ class LockedResult:
         plan = self.plan
         projects = len({file.project for file in plan.files})
         sources = sum(is_sdist(file.remote.filename) for file in plan.files)
-        amount = f"{len(plan.files) - sources} wheels"
-        amount += f" and {sources} source distributions" if sources else ""
-        amount += f" for {len(plan.targets)} targets"
-        lines = [f"{self.stream}: {projects} projects, {amount}, {human_size(self._size())}"]
+        amount = _count(len(plan.files) - sources, "wheel")
+        amount += f" and {_count(sources, 'source distribution')}" if sources else ""
+        amount += f" for {_count(len(plan.targets), 'target')}"
+        size = human_size(self._size())
+        lines = [f"{self.stream}: {_count(projects, 'project')}, {amount}, {size}"]
         if self.earlier.by_target:
             lines += [_change(*each) for each in self._changes()] or ["nothing changed"]
         lines.append(f"locks: {self.folder}")
@@ -101,6 +102,10 @@ def _change(project: str, before: Sequence[Version], after: Sequence[Version]) -
     if not after:
         return f"  - {project} {_joined(before)}"
     return f"  {project} {_joined(before)} → {_joined(after)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _joined(versions: Sequence[Version]) -> str:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -123,12 +124,12 @@ def measure(project: NormalizedName, page: Response, entries: Entries) -> dict[s
             loaded = importlib.import_module(module)
         except ImportError:
             continue
-        ways[name] = lambda page, way=way, loaded=loaded: way(loaded, page)  # type: ignore[misc]
+        ways[name] = partial(way, loaded)
     row["tokens"] = best(lambda: tokens(page), 3)
     for name, take in ways.items():
         if take(page) != files:
             sys.exit(f"{project}: {name} reads other files")
-        row[name] = best(lambda take=take: take(page), 3)  # type: ignore[misc]
+        row[name] = best(partial(take, page), 3)
     return row
 
 

@@ -203,4 +203,4 @@ def test_any_text_is_a_word_or_a_clear_error(text: str) -> None:
     try:
         assert parse_platform(text).name == text
     except ValueError as error:
-        assert repr(text) in str(error)  # noqa: PT017 - either
+        assert repr(text) in str(error)  # noqa: PT017 - it may also be a target

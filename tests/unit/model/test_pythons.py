@@ -180,7 +180,7 @@ def test_any_text_is_a_word_or_a_clear_error(text: str) -> None:
     try:
         assert parse_python(text).name == text
     except ValueError as error:
-        assert str(error).startswith(f"unknown Python {text!r}; known are ")  # noqa: PT017 - either
+        assert str(error).startswith(f"unknown Python {text!r}; known are ")  # noqa: PT017 - it may also be a target
 
 
 @pytest.mark.parametrize("label", ["", "cp3", "3.12", "cp312t_", "cp312_04", "cp312x", "py312"])
