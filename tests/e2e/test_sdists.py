@@ -76,7 +76,7 @@ def test_it_is_called_what_it_is(crossed: Site) -> None:
 
 def test_locking_counts_each_kind(crossed: Site) -> None:
     locked = bundle("lock", crossed.profile, *crossed.home)
-    assert "3 projects, 1 wheels and 2 source distributions for 1 targets" in locked.stdout
+    assert "3 projects, 1 wheel and 2 source distributions for 1 target," in locked.stdout
 
 
 def test_creating_again_from_the_locks(crossed: Site) -> None:
