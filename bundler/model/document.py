@@ -52,6 +52,13 @@ class Reader:
         except KeyError:
             raise ValueError(f"{self.place}: no key {key!r}") from None
 
+    def _takes_null(self, key: str) -> bool:
+        """Whether the value is null; then it is taken."""
+        if self._rest.get(key, key) is not None:
+            return False
+        del self._rest[key]
+        return True
+
     def text(self, key: str) -> str:
         """A string."""
         value = self._take(key)
@@ -80,6 +87,10 @@ class Reader:
             return value
         raise ValueError(f"{self.place}.{key}: not an integer of 0 or more")
 
+    def optional_size(self, key: str) -> int | None:
+        """As `size`, or null."""
+        return None if self._takes_null(key) else self.size(key)
+
     def positive(self, key: str) -> int:
         """An integer, 1 or more."""
         value = self.size(key)
@@ -98,6 +109,10 @@ class Reader:
             raise ValueError(f"{self.place}.{key}: not a time: {error}") from error
         return value
 
+    def optional_time(self, key: str) -> str | None:
+        """As `time`, or null."""
+        return None if self._takes_null(key) else self.time(key)
+
     def digest(self, key: str) -> Sha256:
         """A sha256 digest."""
         value = self._take(key)
@@ -114,6 +129,10 @@ class Reader:
         """An object, to be read in turn."""
         return Reader(self._take(key), f"{self.place}.{key}")
 
+    def optional_object(self, key: str) -> Reader | None:
+        """An object, to be read in turn, or null."""
+        return None if self._takes_null(key) else self.object(key)
+
     def objects(self, key: str) -> Iterator[Reader]:
         """An array of objects, each to be read in turn."""
         value = self._take(key)
@@ -121,6 +140,10 @@ class Reader:
             raise ValueError(f"{self.place}.{key}: not an array")  # noqa: TRY004 - as above
         for number, item in enumerate(value):
             yield Reader(item, f"{self.place}.{key}[{number}]")
+
+    def left(self) -> tuple[str, ...]:
+        """The keys that nobody has taken yet."""
+        return tuple(self._rest)
 
     def members(self, key: str) -> Iterator[tuple[str, Reader]]:
         """An object whose values are objects, each to be read in turn."""
@@ -131,6 +154,10 @@ class Reader:
     def blob(self, key: str) -> Blob:
         """`{"sha256": …, "size": …}`."""
         return self.object(key).whole_blob()
+
+    def optional_blob(self, key: str) -> Blob | None:
+        """As `blob`, or null."""
+        return None if self._takes_null(key) else self.blob(key)
 
     def digests(self, key: str) -> dict[str, Sha256]:
         """An object whose values are sha256 digests."""
