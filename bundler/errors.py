@@ -5,6 +5,7 @@
     ├── NoSolutionError              3  no set of versions satisfies a target
     ├── RefusedError                 4  trust or policy says no
     │   ├── TrustError               4  signatures, roles, freshness, stream or sequence
+    │   ├── PolicyError              4  the profile's policy does not let a file in
     │   ├── DamagedError             4  bytes are not what was signed
     │   └── DigestMismatchError      4  a downloaded file is not what the index promised
     ├── IncompleteError              5  volumes or blobs are missing
@@ -63,6 +64,12 @@ class TrustError(RefusedError):
     """Signatures, roles, freshness, stream or sequence are not acceptable."""
 
     code = "trust"
+
+
+class PolicyError(RefusedError):
+    """The profile's policy does not let a file in; the message names each such file."""
+
+    code = "policy"
 
 
 class DamagedError(RefusedError):

@@ -25,6 +25,14 @@ from bundler.errors import ProfileError
 from bundler.model.asked import parse_constraint, parse_requirement
 from bundler.model.cutoff import cutoff_at, parse_cutoff
 from bundler.model.manifest import parse_stream
+from bundler.model.policy_tables import (
+    AttestationsTable,
+    PolicyTable,
+    ProvenanceMode,
+    PublisherTable,
+    UrlPrefix,
+    policy_faults,
+)
 from bundler.model.target import Target
 from bundler.model.target_tables import (
     TargetsTable,
@@ -171,6 +179,9 @@ class IndexTable(_Table):
     name: Annotated[str, Field(min_length=1)] = "default"
     url: Annotated[str, AfterValidator(_check_url)] = PIP_INDEX
     projects: Annotated[list[_PatternText], Field(min_length=1)] = ["*"]
+    provenance: ProvenanceMode = "available"
+    passed_through: Annotated[list[UrlPrefix], Field(alias="passed-through")] = []
+    require_rebuilt: Annotated[bool, Field(alias="require-rebuilt")] = False
 
 
 class Profile(_Table):
@@ -183,6 +194,9 @@ class Profile(_Table):
     index: Annotated[list[IndexTable], Field(min_length=1)] = [IndexTable()]
     targets: TargetsTable | None = None
     target: list[TargetTable] = []
+    publisher: list[PublisherTable] = []
+    attestations: AttestationsTable = AttestationsTable()
+    policy: PolicyTable = PolicyTable()
 
     @property
     def stream(self) -> str:
@@ -274,3 +288,7 @@ def _further_faults(profile: Profile) -> Iterator[str]:
         if name in kept:
             yield f"profile.exclude[{number}]: {name} stands in requirements too"
     yield from target_faults(profile.targets, profile.target)
+    yield from policy_faults(profile.publisher, profile.attestations, names)
+    for index in profile.index:
+        if index.require_rebuilt and not index.passed_through:
+            yield f"index {index.name!r}: require-rebuilt needs passed-through, to tell files apart"
