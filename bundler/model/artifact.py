@@ -72,6 +72,8 @@ class RemoteFile:
         upload_time: RFC 3339 in UTC, as the index wrote it; None when absent.
         has_metadata: Whether `url + ".metadata"` is advertised (PEP 658/714).
         metadata_sha256: The advertised digest of that file, when there is one.
+        provenance: The address of its provenance (PEP 740), "" when the page says that there is
+            none, None when the page does not say.
     """
 
     filename: str
@@ -83,6 +85,7 @@ class RemoteFile:
     upload_time: str | None = None
     has_metadata: bool = False
     metadata_sha256: Sha256 | None = None
+    provenance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

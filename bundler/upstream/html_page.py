@@ -29,7 +29,8 @@ _TAME: Final = re.compile(
               | \.\./\.\./ (?: [^"<>\#?&%@\s/\\.] [^"<>\#?&%@\s/\\]* / )+ )
             ( [^"<>\#?&%\s/\\\0.] [^"<>\#?&%\s/\\\0]* )
             (?: \#sha256=[0-9a-f]{64} )?"
-    (?: \ data-(?: requires-python | yanked | upload-time | provenance ) ="[^"<>\n]*"
+    (?: \ data-(?: requires-python | yanked | upload-time ) ="[^"<>\n]*"
+      | \ data-provenance="https?://[^"<>&@\s]*"
       | \ data-(?: core | dist-info ) -metadata="(?: sha256=[0-9a-f]{64} | true | false )"
       | \ data-size="[0-9]{1,18}"
       | \ rel="[a-z]*"

@@ -69,7 +69,16 @@ def _json_file(base: str, item: object, place: str) -> RemoteFile:
         metadata_sha256=read_digest(filename, metadata["sha256"])
         if isinstance(metadata, dict) and "sha256" in metadata
         else None,
+        provenance=_provenance(base, entry, f"{place}.provenance"),
     )
+
+
+def _provenance(base: str, entry: dict[str, object], place: str) -> str | None:
+    """Where the key is, null says that there is none (PEP 740)."""
+    if "provenance" not in entry:
+        return None
+    link = _optional(entry["provenance"], place)
+    return absolute(base, link).partition("#")[0] if link else ""
 
 
 def _object(value: object, place: str) -> dict[str, object]:

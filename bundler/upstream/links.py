@@ -39,6 +39,7 @@ def anchor_file(base: str, attributes: Mapping[str, str | None]) -> RemoteFile |
         upload_time=attributes.get("data-upload-time") or None,
         has_metadata=known,
         metadata_sha256=digest,
+        provenance=_html_provenance(base, attributes),
     )
 
 
@@ -58,6 +59,11 @@ def _html_metadata(
             digest = value.removeprefix("sha256=")
             return value != "false", read_digest(filename, digest) if digest != value else None
     return False, None
+
+
+def _html_provenance(base: str, attributes: Mapping[str, str | None]) -> str | None:
+    link = (attributes.get("data-provenance") or "").strip()
+    return absolute(base, link).partition("#")[0] if link else None
 
 
 def check_version(version: str) -> None:

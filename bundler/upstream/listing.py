@@ -20,7 +20,7 @@ from bundler.model.artifact import RemoteFile
 from bundler.model.page import LazyFiles, ProjectPage
 from bundler.upstream.links import anchor_file
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """To be raised whenever other bytes are written, or the readers of pages read other values."""
 
 ACTIVE: Final = "active"
@@ -110,12 +110,14 @@ def pack_file(file: RemoteFile) -> str:
             file.upload_time,
             file.has_metadata,
             file.metadata_sha256,
+            file.provenance,
         ]
     )
 
 
 def _unpack_file(name: str, line: str) -> RemoteFile:
-    url, sha256, size, requires_python, yanked, upload_time, known, digest = json.loads(line)
+    url, sha256, size, requires_python, yanked, upload_time, *rest = json.loads(line)
+    known, digest, provenance = rest
     return RemoteFile(
         filename=name,
         url=url,
@@ -126,4 +128,5 @@ def _unpack_file(name: str, line: str) -> RemoteFile:
         upload_time=upload_time,
         has_metadata=known,
         metadata_sha256=digest,
+        provenance=provenance,
     )

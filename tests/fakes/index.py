@@ -143,8 +143,12 @@ class FakeIndex:
         metadata: bool | Literal["without-digest"] = True,
         sha256: bool = True,
         size: bool = True,
+        provenance: str | None = None,
     ) -> RemoteFile:
-        """List a file; `metadata` advertises and serves its METADATA (PEP 658)."""
+        """List a file; `metadata` advertises and serves its METADATA (PEP 658).
+
+        `provenance` is the path of what `serve` has; "" says that there is none.
+        """
         path = f"/files/{quote(filename)}"
         siblings = _metadata_of(content) if metadata else None
         if siblings is not None:
@@ -160,6 +164,7 @@ class FakeIndex:
             upload_time=upload_time,
             has_metadata=siblings is not None,
             metadata_sha256=_digest(siblings) if siblings and metadata is True else None,
+            provenance=self.origin + provenance if provenance else provenance,
         )
         name = canonicalize_name(project or filename.partition("-")[0])
         before = self._pages.get(name, ProjectPage(name=name, files=()))
@@ -172,6 +177,10 @@ class FakeIndex:
             )
         )
         return file
+
+    def serve(self, path: str, content: bytes) -> None:
+        """Answer requests for `path` with `content`."""
+        self._files[path] = content
 
     def put_page(self, page: ProjectPage) -> None:
         """Replace a whole page."""

@@ -33,6 +33,7 @@ def _anchor(file: RemoteFile, *, sizes: bool) -> str:
     if sizes:
         attributes["data-size"] = None if file.size is None else str(file.size)
         attributes["data-upload-time"] = file.upload_time
+    attributes["data-provenance"] = file.provenance or None
     fragment = f"#sha256={file.sha256}" if file.sha256 else ""
     href = "../.." + urlsplit(file.url).path + fragment
     written = "".join(
@@ -70,6 +71,8 @@ def _json_file(file: RemoteFile) -> dict[str, object]:
         "size": file.size,
         "upload-time": file.upload_time,
     }
+    if file.provenance is not None:
+        entry["provenance"] = file.provenance or None
     return entry | {key: value for key, value in optional.items() if value is not None}
 
 

@@ -21,6 +21,7 @@ FILES = st.builds(
     upload_time=st.none() | TEXTS,
     has_metadata=st.booleans(),
     metadata_sha256=DIGESTS,
+    provenance=st.none() | TEXTS,
 )
 
 

@@ -415,3 +415,39 @@ def test_the_quick_way_reads_as_the_parser_does(page: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Anchors, "take_run", lambda _self, _text, start: start)
         assert outcome() == quick
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (
+            "https://example.org/integrity/x/provenance",
+            "https://example.org/integrity/x/provenance",
+        ),
+        ("https://example.org/a#b", "https://example.org/a"),
+        ("/integrity/x/provenance", "https://example.org/integrity/x/provenance"),
+        ("https://example.org/a b&amp;c", "https://example.org/a b&c"),
+    ],
+)
+def test_provenance(value: str, expected: str) -> None:
+    assert anchor(f'data-provenance="{value}"').provenance == expected
+    assert entry(provenance=html.unescape(value)).provenance == expected
+
+
+def test_a_page_may_say_that_there_is_no_provenance_or_say_nothing() -> None:
+    assert entry(provenance=None).provenance == ""
+    assert entry(provenance="").provenance == ""
+    assert entry().provenance is None
+    assert anchor().provenance is None
+    assert anchor('data-provenance=""').provenance is None
+
+
+@pytest.mark.parametrize("value", ["ftp://example.org/x", "https://a:b@example.org/x"])
+def test_provenance_that_leads_elsewhere(value: str) -> None:
+    message = "is not a link to http|is a link with credentials"
+    with pytest.raises(NetworkError, match=message):
+        anchor(f'data-provenance="{value}"')
+    with pytest.raises(NetworkError, match=message):
+        entry(provenance=value)
+    with pytest.raises(NetworkError, match=r"files\[0\]\.provenance: not a string"):
+        entry(provenance=[value])
