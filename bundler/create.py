@@ -38,8 +38,11 @@ from bundler.resolve.proof import BundledIndex, prove_closure
 from bundler.resolve.request import Request
 from bundler.resolve.resolution import Resolution
 from bundler.trust.authority import Authority
+from bundler.trust.former import read_formers, remember, write_formers
+from bundler.trust.policy import check
 from bundler.upstream.download import Downloader
 from bundler.upstream.transport import Transport
+from bundler.upstream.vouching import Vouched, Vouching
 from bundler.wheel.check import check_file
 
 TOOL = f"bundler {__version__}"
@@ -53,6 +56,7 @@ class Outside:
         request: What the profile asks for, its files read.
         locks: To take exactly what they have; None to resolve.
         cache: Where downloaded blobs are kept from one run to the next.
+        vouching: Fetches attestations, and judges by them.
     """
 
     index: Index
@@ -60,6 +64,7 @@ class Outside:
     locks: Locks | None
     transport: Transport
     cache: BlobStore
+    vouching: Vouching
     authority: Authority
     signers: Sequence[Signer]
     now: datetime
@@ -101,7 +106,10 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
         plan = plan_of(resolution, TOOL, outside.observe)
         outside.index.close()
         downloads.start(plan.files)
-        return _pack(profile, source, resolution, plan, downloads, out, outside)
+        vouched = outside.vouching.vouch(plan, outside.cache, outside.observe)
+        files = [(each.facts, each.verdict) for each in vouched.values()]
+        check(files, read_formers(outside.authority.folder), outside.vouching.rules)
+        return _pack(profile, source, resolution, plan, vouched, downloads, out, outside)
 
 
 def _pack(
@@ -109,15 +117,16 @@ def _pack(
     source: bytes,
     resolution: Resolution,
     plan: Plan,
+    vouched: Mapping[str, Vouched],
     downloads: Downloader,
     out: Path,
     outside: Outside,
 ) -> Created:
     """Describe, pack, prove and sign what was planned."""
     sequence = outside.authority.next_sequence
-    documents = list(_documents(plan))
+    documents = list(_documents(plan, vouched))
     manifest = _describe(profile, source, plan, documents, sequence, outside)
-    segments = list(_segments(plan, manifest))
+    segments = list(_segments(plan, vouched, manifest))
     signed, roots = manifest.to_bytes(), outside.authority.root_chain()
     wheels = {file.blob for file in plan.files}
     path = out / f"{volume_stem(profile.stream, sequence, 1)}.tar.zst"
@@ -146,6 +155,7 @@ def _pack(
         head = outside.authority.authorise(
             signed, sequence, {index.name: index.to_bytes()}, outside.signers, outside.now
         )
+        _remember(outside, sequence, vouched)
         # First the record, then the name: a crash between them skips a sequence, it never makes
         # two different bundles with the same one.
         outside.authority.record(sequence, signed, head)
@@ -158,6 +168,13 @@ def _pack(
         files=len(plan.files),
         wheels=sum(file.blob.size for file in plan.files),
     )
+
+
+def _remember(outside: Outside, sequence: int, vouched: Mapping[str, Vouched]) -> None:
+    """Who vouched for what, before this sequence can leave this host."""
+    folder = outside.authority.folder
+    files = [(each.facts.project, each.facts.sha256, each.verdict) for each in vouched.values()]
+    write_formers(folder, remember(read_formers(folder), sequence, files))
 
 
 def _sweep(out: Path, stream: str) -> None:
@@ -183,7 +200,9 @@ def _check_download(file: PlannedFile, path: Path) -> None:
         check_file(opened, file.remote.filename, file.metadata)
 
 
-def _segments(plan: Plan, manifest: Manifest) -> Iterator[tuple[str, Sequence[Blob]]]:
+def _segments(
+    plan: Plan, vouched: Mapping[str, Vouched], manifest: Manifest
+) -> Iterator[tuple[str, Sequence[Blob]]]:
     """The documents first: they explain the rest. Then the wheels of each release side by side.
 
     The wheels of one release share most of their bytes, whatever their platforms.
@@ -192,7 +211,9 @@ def _segments(plan: Plan, manifest: Manifest) -> Iterator[tuple[str, Sequence[Bl
     for (project, version), files in groupby(plan.files, key=lambda file: file.release):
         release = list(files)
         kind = " sdist" if any(is_sdist(file.remote.filename) for file in release) else ""
-        yield f"{project} {version}{kind}", tuple(dict.fromkeys(file.blob for file in release))
+        attested = (vouched[file.remote.filename].provenance for file in release)
+        blobs = (*(file.blob for file in release), *(blob for blob in attested if blob))
+        yield f"{project} {version}{kind}", tuple(dict.fromkeys(blobs))
 
 
 def _describe(
@@ -213,16 +234,22 @@ def _describe(
         profile=outside.cache.put(source),
         projects={each.name: outside.cache.put(each.to_bytes()) for each in documents},
         locks={name: outside.cache.put(data) for name, data in plan.locks.items()},
+        trusted_root=outside.cache.put(outside.vouching.root)
+        if any(file.provenance for document in documents for file in document.files)
+        else None,
     )
 
 
-def _documents(plan: Plan) -> Iterator[ProjectDocument]:
+def _documents(plan: Plan, vouched: Mapping[str, Vouched]) -> Iterator[ProjectDocument]:
     for project, files in groupby(plan.files, key=lambda file: file.project):
-        yield _project_document(project, tuple(files), plan)
+        yield _project_document(project, tuple(files), plan, vouched)
 
 
 def _project_document(
-    project: NormalizedName, files: Sequence[PlannedFile], plan: Plan
+    project: NormalizedName,
+    files: Sequence[PlannedFile],
+    plan: Plan,
+    vouched: Mapping[str, Vouched],
 ) -> ProjectDocument:
     status, reason = plan.statuses.get(project, ("active", None))
     listed = (
@@ -236,6 +263,8 @@ def _project_document(
             requires_python=str(file.requires_python) or None,
             upload_time=file.remote.upload_time,
             yanked=file.remote.yanked,
+            provenance=vouched[file.remote.filename].provenance,
+            verdict=vouched[file.remote.filename].verdict,
         )
         for file in files
     )

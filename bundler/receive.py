@@ -17,6 +17,7 @@ from bundler.archive.head import Head, read_head
 from bundler.archive.unpack import unpack_volume, verify_volume
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Observer
+from bundler.mirror.attested import MakeJudge, check_verdicts
 from bundler.mirror.generations import live
 from bundler.mirror.layout import Mirror
 from bundler.mirror.publish import Published, publish
@@ -73,11 +74,18 @@ def verify(volume: Path, judge: Anchor | Mirror, *, observe: Observer) -> Admiss
     return admission
 
 
-def unpack(volume: Path, mirror: Mirror, *, observe: Observer) -> Received:
+def unpack(volume: Path, mirror: Mirror, *, make_judge: MakeJudge, observe: Observer) -> Received:
     """Verify a bundle, bring its blobs into the mirror and make it live.
 
+    Args:
+        volume: The file.
+        mirror: Where to.
+        make_judge: Called when there are attestations, with a trust root and a profile.
+        observe: Hears about the progress.
+
     Raises:
-        TrustError: if the signatures do not lead to the root pinned in `mirror`.
+        TrustError: if the signatures do not lead to the root pinned in `mirror`, or attestations
+            do not prove what was signed.
         DamagedError: if the volume is not what was signed.
         IncompleteError: if the mirror still lacks blobs; what has arrived is kept.
     """
@@ -95,6 +103,7 @@ def unpack(volume: Path, mirror: Mirror, *, observe: Observer) -> Received:
             check=_Expected(admission.manifest, mirror).check,
             observe=observe,
         )
+        check_verdicts(mirror, admission.manifest, make_judge, observe)
         published = publish(mirror, admission.manifest, observe)
         commit(admission, mirror.trust)
     return Received(admission, published)
@@ -137,7 +146,7 @@ class _Expected:
         self._documents_read = True
         for project in self._manifest.projects:
             document = read_document(self._mirror, self._manifest, project)
-            self._known.update(file.blob for file in document.files)
+            self._known.update(blob for file in document.files for blob in file.blobs())
 
 
 def _remembered(mirror: Mirror, stream: str) -> Anchor:

@@ -12,6 +12,7 @@ from bundler.cli.options import AsJson, Into, Quiet
 from bundler.cli.results import Said, UnpackedResult, VerifiedResult
 
 if TYPE_CHECKING:
+    from bundler.mirror.attested import Judge
     from bundler.mirror.layout import Mirror
     from bundler.trust.gate import Anchor
 
@@ -69,8 +70,17 @@ def unpack(volume: Volume, into: Into, *, as_json: AsJson = False, quiet: Quiet 
         from bundler.mirror.layout import Mirror
         from bundler.receive import unpack as unpack_volume
 
-        received = unpack_volume(volume, Mirror.open(into), observe=out.observe)
+        received = unpack_volume(volume, Mirror.open(into), make_judge=_judge, observe=out.observe)
         out.result(UnpackedResult(into, received))
+
+
+def _judge(root: bytes, profile: bytes) -> Judge:
+    """Loaded only for a bundle with attestations: the library behind it is slow to load."""
+    from bundler.model.profile import parse_profile
+    from bundler.trust.attest import Attestor
+    from bundler.trust.rules import pinned_keys
+
+    return Attestor(root, pinned_keys(parse_profile(profile, "the bundle's profile")))
 
 
 def serve(

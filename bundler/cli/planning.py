@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,6 +80,7 @@ class Planning:
         began: When this run did.
         earlier: The locks that are there.
         locks: Those that must be kept to, or None.
+        addresses: Of each index, by its name.
     """
 
     profile: Profile
@@ -91,6 +92,7 @@ class Planning:
     index: Origins
     transport: Transport
     cache: BlobStore
+    addresses: Mapping[str, str]
 
 
 def locks_folder(profile: Path) -> Path:
@@ -140,6 +142,7 @@ def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Generat
             index=Origins(sources),
             transport=transport,
             cache=cache,
+            addresses={table.name: url for table, url in zip(profile.index, addresses, strict=True)},
         )
 
 

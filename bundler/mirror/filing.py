@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TypeVar
 from bundler.disk import make_folder, set_mode, sync_folder
 from bundler.errors import DamagedError, IncompleteError
 from bundler.events import Advanced, Finished, Observer, Started
-from bundler.mirror.layout import Mirror, is_file_of, metadata_path
+from bundler.mirror.layout import Mirror, is_file_of, metadata_path, provenance_path
 from bundler.model.artifact import Blob, Sha256, is_sdist
 from bundler.model.manifest import BundledFile
 from bundler.wheel.check import check_file
@@ -110,6 +110,24 @@ def file_wheels(mirror: Mirror, wheels: Sequence[Fresh], observe: Observer) -> N
     observe(Finished(_CHECK, f"{len(wheels)} new"))
 
 
+def file_provenance(mirror: Mirror, attested: Iterable[tuple[Path, Blob]]) -> None:
+    """Put attestations beside filed wheels, for people and tools; they are judged in the store.
+
+    An index may add attestations to a file, so what stands there may be an older document.
+
+    Raises:
+        DamagedError: if one has changed on disk.
+    """
+    changed: set[Path] = set()
+    for wheel, blob in attested:
+        path, data = provenance_path(wheel), mirror.store.read(blob, blob.size)
+        if not (is_file_of(path, blob.size) and path.read_bytes() == data):
+            _write_beside(mirror, path, data)
+            changed.add(path.parent)
+    for folder in sorted(changed):
+        sync_folder(folder)
+
+
 def in_threads(work: Callable[[T], None], items: Sequence[T], done: Callable[[], None]) -> None:
     """Do `work` on each item, calling `done` after each; the first failure ends it."""
     pool = ThreadPoolExecutor(_THREADS)
@@ -134,17 +152,20 @@ def _check(mirror: Mirror, wheel: Fresh, found: Path) -> bool:
             return False
         metadata = check_file(file, wheel.final.name, wheel.metadata, wheel.requires_python)
     make_folder(wheel.final.parent)
-    if metadata is None:
-        return True
-    # Before the wheel itself: a wheel that is filed always has its METADATA beside it. Written in
-    # the store's scratch folder, which is swept, so that a kill leaves nothing in `files`.
+    if metadata is not None:
+        # Before the wheel itself: a wheel that is filed always has its METADATA beside it.
+        _write_beside(mirror, metadata_path(wheel.final), metadata)
+    return True
+
+
+def _write_beside(mirror: Mirror, path: Path, data: bytes) -> None:
+    """Written in the store's scratch folder, which is swept: a kill leaves nothing in `files`."""
     with mirror.store.new_file() as beside:
-        beside.write(metadata)
+        beside.write(data)
         beside.flush()
         set_mode(beside, _SERVED)
         os.fsync(beside.fileno())
-        Path(beside.name).replace(metadata_path(wheel.final))
-    return True
+        Path(beside.name).replace(path)
 
 
 def _file(mirror: Mirror, wheel: Fresh) -> None:

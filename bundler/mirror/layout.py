@@ -2,7 +2,8 @@
 
 MIRROR/simple                    → .bundler/generations/000007/simple, the live pages
 MIRROR/files/ab/abcd…/NAME.whl   each wheel under its digest, with NAME.whl.metadata beside it
-MIRROR/files/ab/abcd…/NAME.tar.gz    each source distribution; nothing is beside it
+MIRROR/files/ab/abcd…/NAME.tar.gz    each source distribution
+MIRROR/files/ab/abcd…/NAME.provenance    what vouches for the file NAME, if anything does
 MIRROR/.bundler/blobs            documents, locks, manifests, and files until they are filed
 MIRROR/.bundler/trust            the pinned root and what the gate remembers
 MIRROR/.bundler/generations      every set of pages that was ever live
@@ -32,8 +33,12 @@ ONE_FILESYSTEM = "a mirror must lie on one filesystem, without mounts inside; mo
 METADATA_SUFFIX = ".metadata"
 """Behind a wheel's filename: the file that holds its METADATA (PEP 658)."""
 
-# With ".metadata" behind it, it must still be a name on every filesystem.
-_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,240}\.(?:whl|tar\.gz)", re.ASCII)
+PROVENANCE_SUFFIX = ".provenance"
+"""Behind a file's name: the file that holds its attestations, as the index had them."""
+
+# With ".provenance" behind it, it must still be a name on every filesystem.
+_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,239}\.(?:whl|tar\.gz)", re.ASCII)
+_BESIDE = (METADATA_SUFFIX, PROVENANCE_SUFFIX)
 _PRIVATE = 0o700
 _PIN_FIRST = "`bundle trust pin ROOT --into MIRROR` makes a mirror"
 
@@ -157,7 +162,7 @@ class Mirror:
         except (FileNotFoundError, NotADirectoryError):
             filed = []
         for path in filed:
-            if path.suffix != METADATA_SUFFIX and is_file_of(path, blob.size):
+            if path.suffix not in _BESIDE and is_file_of(path, blob.size):
                 return path
         return self.store.path(blob.sha256) if self.store.has(blob) else None
 
@@ -169,6 +174,11 @@ class Mirror:
 def metadata_path(wheel: Path) -> Path:
     """The file beside a filed wheel that holds its METADATA."""
     return wheel.with_name(wheel.name + METADATA_SUFFIX)
+
+
+def provenance_path(file: Path) -> Path:
+    """The file beside a filed one that holds its attestations."""
+    return file.with_name(file.name + PROVENANCE_SUFFIX)
 
 
 def is_file_of(path: Path, size: int) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from bundler.disk import make_folder, no_room_explained, set_mode, sync_folder
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Advanced, Finished, Noticed, Observer, Started
-from bundler.mirror.filing import file_wheels, in_threads
+from bundler.mirror.filing import file_provenance, file_wheels, in_threads
 from bundler.mirror.generations import (
     RECORD,
     UNFINISHED,
@@ -94,11 +94,13 @@ def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> P
     found = survey(union, manifest)
     if anew or found.fresh:
         file_wheels(mirror, found.fresh, observe)
+    file_provenance(mirror, found.provenance)
     generation = former
     if anew:
+        attested = (blob for _wheel, blob in found.provenance)
         sweep(mirror)
         _keep(mirror, shown.manifest, data)
-        mirror.store.sync([shown.manifest, *manifest.blobs()])
+        mirror.store.sync([shown.manifest, *manifest.blobs(), *attested])
         generation = Generation(former.number + 1, {**former.streams, manifest.stream: shown})
         _show(mirror, union, generation, observe)
     return Published(

@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 
 from packaging.utils import canonicalize_name
 
-from bundler.mirror.layout import METADATA_SUFFIX, Mirror
+from bundler.mirror.layout import METADATA_SUFFIX, PROVENANCE_SUFFIX, Mirror
 from bundler.mirror.negotiate import (
     JSON,
     LEGACY_HTML,
@@ -32,7 +32,10 @@ from bundler.mirror.pages import HTML_NAME, JSON_NAME
 
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.(?:whl(?:\.metadata)?|tar\.gz)", re.ASCII)
+_FILENAME = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.(?:whl(?:\.metadata|\.provenance)?|tar\.gz(?:\.provenance)?)",
+    re.ASCII,
+)
 _METHODS = ("GET", "HEAD")
 _FRONT = (
     b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Package mirror'
@@ -40,6 +43,7 @@ _FRONT = (
     b"simple/</a>.</p>\n</body>\n</html>\n"
 )
 _TEXT = "text/plain; charset=utf-8"
+_TYPES = {METADATA_SUFFIX: _TEXT, PROVENANCE_SUFFIX: "application/json"}
 _HTML_UTF8 = "text/html; charset=utf-8"
 _REVALIDATE = "no-cache"
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -157,13 +161,17 @@ def _file(
         return _missing()
     if not stat.S_ISREG(found.st_mode) or not inside or not os.access(path, os.R_OK):
         return _missing()
-    # The content of a digest's folder never changes, so its name says which version it is.
-    suffix = METADATA_SUFFIX if filename.endswith(METADATA_SUFFIX) else ""
+    # A digest's folder says which version its content is, save of attestations: more may come.
+    suffix = next((each for each in _TYPES if filename.endswith(each)), "")
+    attested = suffix == PROVENANCE_SUFFIX
     etag, size = f'"{digest}{suffix}"', found.st_size
-    known = {"Cache-Control": _FOR_EVER, "ETag": etag, "Accept-Ranges": "bytes"}
+    if attested:
+        etag = f'"{digest}{suffix}{found.st_mtime_ns:x}"'
+    kept = _REVALIDATE if attested else _FOR_EVER
+    known = {"Cache-Control": kept, "ETag": etag, "Accept-Ranges": "bytes"}
     if is_fresh(headers.get("if-none-match"), etag):
         return Response(304, known)
-    known["Content-Type"] = _TEXT if suffix == METADATA_SUFFIX else "application/octet-stream"
+    known["Content-Type"] = _TYPES.get(suffix, "application/octet-stream")
     try:
         part = choose_part(headers.get("range"), headers.get("if-range"), etag, size)
     except UnsatisfiableError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 
 from packaging.utils import NormalizedName
 
@@ -59,10 +60,16 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """How many files a manifest has, and which of them are in the store but not filed yet."""
+    """How many files a manifest has, and what of them is new.
+
+    Attributes:
+        fresh: Those that are in the store but not filed yet.
+        provenance: Where each attested wheel is filed, and its attestations.
+    """
 
     files: int
     fresh: Sequence[Fresh]
+    provenance: Sequence[tuple[Path, Blob]]
 
 
 def union_with(mirror: Mirror, manifest: Manifest, shown: Generation) -> Union:
@@ -89,10 +96,13 @@ def survey(union: Union, manifest: Manifest) -> Survey:
     """
     mirror = union.mirror
     parts = [("the profile", manifest.profile)]
+    if manifest.trusted_root is not None:
+        parts.append(("the trust root of attestations", manifest.trusted_root))
     parts += [(f"the lock {name!r}", blob) for name, blob in sorted(manifest.locks.items())]
     parts += [(f"the document of {name}", manifest.projects[name]) for name in manifest.projects]
     missing = sorted(what for what, blob in parts if not mirror.store.has(blob))
     files, unfiled, conflicts = 0, list[Fresh](), list[str]()
+    provenance: list[tuple[Path, Blob]] = []
     for name in union.names():
         if name in manifest.projects and not mirror.store.has(manifest.projects[name]):
             continue
@@ -101,13 +111,17 @@ def survey(union: Union, manifest: Manifest) -> Survey:
         own = [found for stream, found in documents if stream == manifest.stream]
         for file in chain.from_iterable(document.files for document in own):
             files += 1
+            if file.provenance is not None:
+                provenance.append((mirror.file_path(file), file.provenance))
+                if not mirror.store.has(file.provenance):
+                    missing.append(f"the provenance of {file.filename}")
             wheel = fresh(mirror, file)
             if wheel and mirror.has(file.blob):
                 unfiled.append(wheel)
             elif wheel:
                 missing.append(file.filename)
     _refuse(manifest, missing, conflicts)
-    return Survey(files, unfiled)
+    return Survey(files, unfiled, provenance)
 
 
 def read_document(mirror: Mirror, manifest: Manifest, name: NormalizedName) -> ProjectDocument:

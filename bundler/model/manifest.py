@@ -17,15 +17,21 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, Normaliz
 from bundler.model.artifact import Blob, Sha256, parse_file_name
 from bundler.model.canonical import Json, canonical
 from bundler.model.document import FORMAT, Reader, normalized
+from bundler.model.verdict import ABSENT, Verdict
 
-# With ".metadata" behind it, it must still be a name on every filesystem.
-_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,240}\.(?:whl|tar\.gz)", re.ASCII)
+# With ".provenance" behind it, it must still be a name on every filesystem.
+_FILENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.!+-]{0,239}\.(?:whl|tar\.gz)", re.ASCII)
 _STREAM = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundledFile:
-    """One file as a project document lists it; see `PlannedFile` for the attributes."""
+    """One file as a project document lists it; see `PlannedFile` for the other attributes.
+
+    Attributes:
+        provenance: Its attestations as the index had them; None when there were none.
+        verdict: What they prove.
+    """
 
     filename: str
     blob: Blob
@@ -36,6 +42,14 @@ class BundledFile:
     requires_python: str | None = None
     upload_time: str | None = None
     yanked: str | None = None
+    provenance: Blob | None = None
+    verdict: Verdict = ABSENT
+
+    def blobs(self) -> Iterator[Blob]:
+        """The wheel, and what belongs to it."""
+        yield self.blob
+        if self.provenance is not None:
+            yield self.provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +106,7 @@ class Manifest:
         profile: The profile as the author wrote it.
         projects: The project document of each project.
         locks: PEP 751 documents by file name.
+        trusted_root: What attestations are held against; None when there are none.
     """
 
     stream: str
@@ -102,6 +117,7 @@ class Manifest:
     profile: Blob
     projects: Mapping[NormalizedName, Blob]
     locks: Mapping[str, Blob]
+    trusted_root: Blob | None = None
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
@@ -116,6 +132,7 @@ class Manifest:
                 "profile": blob_to_json(self.profile),
                 "projects": {name: blob_to_json(blob) for name, blob in self.projects.items()},
                 "locks": {name: blob_to_json(blob) for name, blob in self.locks.items()},
+                "trusted-root": _optional_blob(self.trusted_root),
             }
         )
 
@@ -139,6 +156,7 @@ class Manifest:
                 for name, blob in document.blobs("projects").items()
             },
             locks=document.blobs("locks"),
+            trusted_root=document.optional_blob("trusted-root"),
         )
         document.finish()
         return found
@@ -148,6 +166,8 @@ class Manifest:
         yield self.profile
         yield from self.projects.values()
         yield from self.locks.values()
+        if self.trusted_root is not None:
+            yield self.trusted_root
 
 
 VerifiedManifest = NewType("VerifiedManifest", Manifest)
@@ -172,6 +192,10 @@ def blob_to_json(blob: Blob) -> Json:
     return {"sha256": blob.sha256, "size": blob.size}
 
 
+def _optional_blob(blob: Blob | None) -> Json:
+    return None if blob is None else blob_to_json(blob)
+
+
 def _file_to_json(file: BundledFile) -> Json:
     return {
         "filename": file.filename,
@@ -184,6 +208,8 @@ def _file_to_json(file: BundledFile) -> Json:
         "requires-python": file.requires_python,
         "upload-time": file.upload_time,
         "yanked": file.yanked,
+        "provenance": _optional_blob(file.provenance),
+        "verdict": file.verdict.to_json(),
     }
 
 
@@ -209,6 +235,8 @@ def _file_from_json(document: Reader, project: NormalizedName) -> BundledFile:
         requires_python=document.optional_text("requires-python"),
         upload_time=document.optional_text("upload-time"),
         yanked=document.optional_text("yanked"),
+        provenance=document.optional_blob("provenance"),
+        verdict=Verdict.from_json(document.object("verdict")),
     )
     document.finish()
     return found

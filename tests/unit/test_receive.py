@@ -17,6 +17,7 @@ from bundler.mirror.generations import Generation, Shown, live
 from bundler.mirror.layout import Mirror
 from bundler.model.artifact import Blob
 from bundler.receive import read_volume_head, unpack, verify
+from bundler.trust.attest import Attestor
 from tests.fakes.command import bundle, site, succeed
 from tests.fakes.trust import digest
 from tests.fakes.wheels import build_wheel
@@ -55,7 +56,11 @@ def test_what_is_live_is_never_older_than_it_was(tmp_path: Path) -> None:
         record = mirror.generations / "000001" / "generation.json"
         record.write_bytes(newer.to_bytes())
         with pytest.raises(TrustError, match="sequence 1 is older than 9, which was"):
-            unpack(host.volume(), mirror, observe=ignore)
+            unpack(host.volume(), mirror, make_judge=_no_judge, observe=ignore)
+
+
+def _no_judge(_root: bytes, _profile: bytes) -> Attestor:
+    raise AssertionError("there is nothing to judge")
 
 
 def test_the_mirror_is_held_against_a_second_command(tmp_path: Path) -> None:

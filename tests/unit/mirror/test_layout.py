@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bundler.errors import BundlerError, RefusedError
-from bundler.mirror.layout import Mirror, metadata_path
+from bundler.mirror.layout import Mirror, metadata_path, provenance_path
 from tests.fakes.mirrors import blob_of, bundled
 from tests.fakes.wheels import build_wheel
 
@@ -130,15 +130,15 @@ def test_a_mirror_whose_files_are_gone_can_be_opened(tmp_path: Path) -> None:
     assert Mirror.open(tmp_path) == mirror
 
 
-@pytest.mark.parametrize("length", [246, 245])
-def test_a_filename_leaves_room_for_its_metadata(tmp_path: Path, length: int) -> None:
+@pytest.mark.parametrize("length", [245, 244])
+def test_a_filename_leaves_room_for_what_stands_beside_it(tmp_path: Path, length: int) -> None:
     tag = "a" * (length - len("demo-1.0-py3-none-.whl"))
     file = bundled(build_wheel("demo", "1.0"), filename=f"demo-1.0-py3-none-{tag}.whl")
-    if length > 245:
+    if length > 244:
         with pytest.raises(RefusedError, match="cannot be the name of a file in a mirror"):
             Mirror(tmp_path).file_path(file)
     else:
-        assert len(metadata_path(Mirror(tmp_path).file_path(file)).name) == 254
+        assert len(provenance_path(Mirror(tmp_path).file_path(file)).name) == 255
 
 
 @pytest.mark.parametrize(

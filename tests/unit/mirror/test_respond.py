@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundler.events import ignore
-from bundler.mirror.layout import Mirror, metadata_path
+from bundler.mirror.layout import Mirror, metadata_path, provenance_path
 from bundler.mirror.negotiate import HTML, JSON
 from bundler.mirror.publish import publish
 from bundler.mirror.respond import FilePart, Response, respond
@@ -118,6 +118,17 @@ def test_metadata_beside_a_wheel(mirror: Mirror) -> None:
     assert answer.file == FilePart(path, 0, path.stat().st_size)
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert answer.headers["ETag"] == f'"{DIGEST}.metadata"'
+
+
+def test_attestations_beside_a_wheel(mirror: Mirror) -> None:
+    assert _get(mirror, WHEEL + ".provenance").status == 404
+    path = provenance_path(mirror.file_path(bundled(LOCAL)))
+    path.write_bytes(b"{}")
+    answer = _get(mirror, WHEEL + ".provenance")
+    assert answer.file == FilePart(path, 0, 2)
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["ETag"] == f'"{DIGEST}.provenance{path.stat().st_mtime_ns:x}"'
 
 
 def test_a_part_of_a_wheel(mirror: Mirror) -> None:
