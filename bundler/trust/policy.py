@@ -22,8 +22,9 @@ from packaging.version import Version
 
 from bundler.errors import PolicyError
 from bundler.model.artifact import Sha256
-from bundler.model.publisher import KEY, Identity, Publisher
+from bundler.model.publisher import Identity, Publisher
 from bundler.model.verdict import Outcome, Verdict
+from bundler.trust.advice import excuse, publisher_table
 
 
 class Mode(StrEnum):
@@ -142,19 +143,23 @@ def check(
         PolicyError: naming every file that may not, and why.
     """
     refused = [
-        (facts.filename, decision)
+        (facts, decision)
         for facts, verdict in files
         if not (decision := decide(facts, verdict, former.get(facts.project), rules)).allowed
     ]
     if not refused:
         return
-    fixes = list(dict.fromkeys(decision.fix for _name, decision in refused if decision.fix))
-    shown = fixes[:_MAX_FIXES]
-    if len(fixes) > _MAX_FIXES:
-        shown.append(f"… and {len(fixes) - _MAX_FIXES} more like these")
+    fixes = [decision.fix for _facts, decision in refused if decision.fix is not None]
+    excusable = {facts.project for facts, each in refused if each.fix == excuse([facts.project])}
+    if excusable:  # in one table: a second one of the same name would be no TOML
+        single = {excuse([project]) for project in excusable}
+        fixes = [excuse(sorted(excusable)), *(fix for fix in fixes if fix not in single)]
+    shown = list(dict.fromkeys(fixes))
+    if len(shown) > _MAX_FIXES:
+        shown[_MAX_FIXES:] = [f"… and {len(shown) - _MAX_FIXES} more like these"]
     raise PolicyError(
-        "\n".join(f"{name}: refused: {decision.reason}" for name, decision in refused),
-        hint="if these shall enter nevertheless, write into the profile:\n" + "\n".join(shown)
+        "\n".join(f"{facts.filename}: refused: {each.reason}" for facts, each in refused),
+        hint="\n".join(["if these shall enter nevertheless, write into the profile:", *shown])
         if shown
         else None,
     )
@@ -239,7 +244,7 @@ def _denied(facts: FileFacts, rules: Rules) -> str | None:
 
 
 def _judge_absent(facts: FileFacts, former: Former | None, rules: Rules, mode: Mode) -> Decision:
-    fix = f'[attestations] available = ["{facts.project}"], if it need not be attested'
+    fix = excuse([facts.project])
     if mode is Mode.REQUIRED:
         return Decision("it has no attestation, and one is required", fix)
     if former is None or not former.publishers:
@@ -288,18 +293,3 @@ def _expected_of(facts: FileFacts, rules: Rules) -> Sequence[Publisher]:
 
 def _listed(publishers: Iterable[Publisher]) -> str:
     return " or ".join(sorted(map(str, publishers)))
-
-
-def publisher_table(publisher: Publisher, project: NormalizedName) -> str:
-    """The table for a profile that lets files of this publisher in."""
-    if publisher.kind == KEY:
-        return f"[[publisher]] with the key {publisher.words[0][1]}"
-    lines = [f'projects = ["{project}"]', f'kind = "{publisher.kind}"']
-    lines += [f'{name} = "{_escape(word)}"' for name, word in publisher.words]
-    return "\n".join(["[[publisher]]", *lines])
-
-
-def _escape(word: str) -> str:
-    """As a basic string of TOML."""
-    text = word.replace("\\", "\\\\").replace('"', '\\"')
-    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in text)

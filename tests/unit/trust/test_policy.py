@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from packaging.version import Version
 from bundler.errors import PolicyError
 from bundler.model.publisher import Identity, Publisher
 from bundler.model.verdict import ABSENT, Outcome, Verdict
+from bundler.trust.advice import publisher_table
 from bundler.trust.policy import (
     Decision,
     Expected,
@@ -25,7 +27,6 @@ from bundler.trust.policy import (
     check,
     decide,
     mode_of,
-    publisher_table,
 )
 from tests.fakes.trust import digest
 
@@ -123,7 +124,7 @@ def test_these_enter(verdict: Verdict, former: Former | None, rules: Rules) -> N
     assert decide(FACTS, verdict, former, rules) == Decision()
 
 
-FREE = '[attestations] available = ["web"], if it need not be attested'
+FREE = '[attestations]\navailable = ["web"]'
 NOT_REQUIRED = Decision("it has no attestation, and one is required", FREE)
 EXPLAIN = "have its publisher or the operator of the index 'main' explain it"
 
@@ -319,24 +320,49 @@ def test_a_hijacked_release_with_a_foreign_attestation_is_refused() -> None:
         assert not decide(FACTS, verified(MALLORY), ATTESTED, rules).allowed
 
 
+def file(name: str) -> FileFacts:
+    return replace(FACTS, project=NormalizedName(name), filename=f"{name}.whl")
+
+
 def test_what_is_refused_is_listed_with_what_to_write() -> None:
-    files = [
-        (replace(FACTS, project=NormalizedName(name), filename=f"{name}.whl"), ABSENT)
-        for name in ("a", "b", "c", "d", "e", "f", "g")
-    ]
+    files = [(file(name), ABSENT) for name in "ba"]
+    drift = f"it is attested by {MALLORY}, but in sequence 6 it was {RELEASE}"
     with pytest.raises(PolicyError) as caught:
-        check([*files, (FACTS, verified(RELEASE))], {WEB: ATTESTED}, REQUIRED)
+        check(
+            [*files, (FACTS, verified(MALLORY)), (file("c"), verified(RELEASE))],
+            {WEB: ATTESTED},
+            REQUIRED,
+        )
     assert str(caught.value).splitlines() == [
-        f"{name}.whl: refused: it has no attestation, and one is required" for name in "abcdefg"
+        "b.whl: refused: it has no attestation, and one is required",
+        "a.whl: refused: it has no attestation, and one is required",
+        f"{FACTS.filename}: refused: {drift}",
     ]
     assert caught.value.hint is not None
-    assert caught.value.hint.splitlines() == [
-        "if these shall enter nevertheless, write into the profile:",
-        *(f'[attestations] available = ["{name}"], if it need not be attested' for name in "abcde"),
-        "… and 2 more like these",
-    ]
+    start, _, lines = caught.value.hint.partition("\n")
+    assert start == "if these shall enter nevertheless, write into the profile:"
+    assert tomllib.loads(lines) == {
+        "attestations": {"available": ["a", "b"]},
+        "publisher": [
+            {
+                "projects": ["web"],
+                "kind": "GitHub",
+                "repository": "mallory/web",
+                "workflow": "release.yml",
+            }
+        ],
+    }
     assert caught.value.exit_code == 4
     check([(FACTS, verified(RELEASE))], {WEB: ATTESTED}, REQUIRED)
+
+
+def test_not_more_than_some_tables_are_written() -> None:
+    files = [(file(name), verified(MALLORY)) for name in "abcdefg"]
+    with pytest.raises(PolicyError) as caught:
+        check(files, dict.fromkeys(map(NormalizedName, "abcdefg"), ATTESTED), OPEN)
+    assert caught.value.hint is not None
+    assert caught.value.hint.count("[[publisher]]") == 5
+    assert caught.value.hint.endswith("… and 2 more like these")
 
 
 def test_there_is_nothing_to_write_for_what_is_denied() -> None:
