@@ -13,22 +13,21 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 
-from packaging.utils import NormalizedName
 from securesystemslib.signer import Signer
 
-from bundler import __version__
+from bundler import __version__, describe
 from bundler.archive.pack import VolumeWriter, head_reserve
 from bundler.archive.store import BlobStore
+from bundler.describe import Admitted
 from bundler.errors import BundlerError
 from bundler.events import Observer
-from bundler.model.artifact import Blob, Sha256, is_sdist
-from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
-from bundler.model.plan import Plan, PlannedFile
+from bundler.model.artifact import Blob, Sha256
+from bundler.model.manifest import Manifest, ProjectDocument
+from bundler.model.plan import Plan
 from bundler.model.profile import Profile
 from bundler.model.volume import VolumeIndex, volume_stem
 from bundler.resolve.index import Index
@@ -43,9 +42,12 @@ from bundler.trust.policy import check
 from bundler.upstream.download import Downloader
 from bundler.upstream.transport import Transport
 from bundler.upstream.vouching import Vouched, Vouching
-from bundler.wheel.check import check_file
+from bundler.wheel.inspector import WheelInspector
+from bundler.wheel.natives import NativeParser
 
 TOOL = f"bundler {__version__}"
+
+_CONTENTS = "contents"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +99,12 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     """
     outside.authority.check_signers(outside.signers)
     _sweep(out, profile.stream)
-    with Downloader(
-        outside.transport, outside.cache, check=_check_download, observer=outside.observe
-    ) as downloads:
+    with (
+        WheelInspector(profile.accepted(), NativeParser()) as inspector,
+        Downloader(
+            outside.transport, outside.cache, check=inspector.check, observer=outside.observe
+        ) as downloads,
+    ):
         resolution = find_resolution(
             outside.request, outside.locks, outside.index, outside.observe, downloads.begin
         )
@@ -109,40 +114,44 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
         vouched = outside.vouching.vouch(plan, outside.cache, outside.observe)
         files = [(each.facts, each.verdict) for each in vouched.values()]
         check(files, read_formers(outside.authority.folder), outside.vouching.rules)
-        return _pack(profile, source, resolution, plan, vouched, downloads, out, outside)
+        admitted = Admitted(plan, vouched)
+        return _pack(profile, source, resolution, admitted, inspector, downloads, out, outside)
 
 
 def _pack(
     profile: Profile,
     source: bytes,
     resolution: Resolution,
-    plan: Plan,
-    vouched: Mapping[str, Vouched],
+    admitted: Admitted,
+    inspector: WheelInspector,
     downloads: Downloader,
     out: Path,
     outside: Outside,
 ) -> Created:
     """Describe, pack, prove and sign what was planned."""
     sequence = outside.authority.next_sequence
-    documents = list(_documents(plan, vouched))
-    manifest = _describe(profile, source, plan, documents, sequence, outside)
-    segments = list(_segments(plan, vouched, manifest))
-    signed, roots = manifest.to_bytes(), outside.authority.root_chain()
+    plan, described = admitted.plan, list(describe.documents(admitted))
+    manifest = _describe(profile, source, plan, described, sequence, outside)
+    wanted = list(describe.segments(admitted, manifest))
+    roots = outside.authority.root_chain()
     wheels = {file.blob for file in plan.files}
     path = out / f"{volume_stem(profile.stream, sequence, 1)}.tar.zst"
     out.mkdir(parents=True, exist_ok=True)
-    reserved = _reserve(segments, signed, outside.authority.head_bounds())
+    largest = replace(manifest, contents=inspector.bound(plan.files))
+    reserved = _reserve(wanted, largest, outside.authority.head_bounds())
     with (
         _locks_folder(out / f"{profile.stream}-{sequence:06}.locks", plan.locks) as locks,
         VolumeWriter(path, reserved, observe=outside.observe) as volume,
         ThreadPoolExecutor(1, "proof") as beside,
     ):
-        proven = beside.submit(prove_closure, resolution, BundledIndex(documents, plan.metadata))
+        proven = beside.submit(prove_closure, resolution, BundledIndex(described, plan.metadata))
         volume.add(
-            segments,
+            wanted,
             lambda blob: downloads.open(blob) if blob in wheels else outside.cache.open(blob),
             downloads.close,
         )
+        manifest = _add_contents(manifest, plan, inspector, volume, outside)
+        signed = manifest.to_bytes()
         index = volume.finish(
             stream=profile.stream,
             sequence=sequence,
@@ -155,7 +164,7 @@ def _pack(
         head = outside.authority.authorise(
             signed, sequence, {index.name: index.to_bytes()}, outside.signers, outside.now
         )
-        _remember(outside, sequence, vouched)
+        _remember(outside, sequence, admitted.vouched)
         # First the record, then the name: a crash between them skips a sequence, it never makes
         # two different bundles with the same one.
         outside.authority.record(sequence, signed, head)
@@ -194,33 +203,26 @@ def _sweep(out: Path, stream: str) -> None:
                 path.unlink()
 
 
-def _check_download(file: PlannedFile, path: Path) -> None:
-    """A file counts as fetched when it is also what it was planned as."""
-    with path.open("rb") as opened:
-        check_file(opened, file.remote.filename, file.metadata)
-
-
-def _segments(
-    plan: Plan, vouched: Mapping[str, Vouched], manifest: Manifest
-) -> Iterator[tuple[str, Sequence[Blob]]]:
-    """The documents first: they explain the rest. Then the wheels of each release side by side.
-
-    The wheels of one release share most of their bytes, whatever their platforms.
-    """
-    yield "documents", tuple(sorted(set(manifest.blobs())))
-    for (project, version), files in groupby(plan.files, key=lambda file: file.release):
-        release = list(files)
-        kind = " sdist" if any(is_sdist(file.remote.filename) for file in release) else ""
-        attested = (vouched[file.remote.filename].provenance for file in release)
-        blobs = (*(file.blob for file in release), *(blob for blob in attested if blob))
-        yield f"{project} {version}{kind}", tuple(dict.fromkeys(blobs))
+def _add_contents(
+    manifest: Manifest,
+    plan: Plan,
+    inspector: WheelInspector,
+    volume: VolumeWriter,
+    outside: Outside,
+) -> Manifest:
+    """What was found in the wheels: one more segment, now that all of them were read."""
+    documents = inspector.documents(plan.files)
+    blobs = {each.project: outside.cache.put(each.to_bytes()) for each in documents}
+    if blobs:
+        volume.add([(_CONTENTS, sorted(blobs.values()))], outside.cache.open, phase=_CONTENTS)
+    return replace(manifest, contents=inspector.summary(documents, blobs))
 
 
 def _describe(
     profile: Profile,
     source: bytes,
     plan: Plan,
-    documents: Sequence[ProjectDocument],
+    described: Sequence[ProjectDocument],
     sequence: int,
     outside: Outside,
 ) -> Manifest:
@@ -232,55 +234,23 @@ def _describe(
         tool=TOOL,
         targets=tuple(target.name for target in plan.targets),
         profile=outside.cache.put(source),
-        projects={each.name: outside.cache.put(each.to_bytes()) for each in documents},
+        projects={each.name: outside.cache.put(each.to_bytes()) for each in described},
         locks={name: outside.cache.put(data) for name, data in plan.locks.items()},
         trusted_root=outside.cache.put(outside.vouching.root)
-        if any(file.provenance for document in documents for file in document.files)
+        if any(file.provenance for document in described for file in document.files)
         else None,
     )
 
 
-def _documents(plan: Plan, vouched: Mapping[str, Vouched]) -> Iterator[ProjectDocument]:
-    for project, files in groupby(plan.files, key=lambda file: file.project):
-        yield _project_document(project, tuple(files), plan, vouched)
-
-
-def _project_document(
-    project: NormalizedName,
-    files: Sequence[PlannedFile],
-    plan: Plan,
-    vouched: Mapping[str, Vouched],
-) -> ProjectDocument:
-    status, reason = plan.statuses.get(project, ("active", None))
-    listed = (
-        BundledFile(
-            filename=file.remote.filename,
-            blob=file.blob,
-            metadata=file.metadata,
-            index=file.index,
-            targets=file.targets,
-            required_by=file.required_by,
-            requires_python=str(file.requires_python) or None,
-            upload_time=file.remote.upload_time,
-            yanked=file.remote.yanked,
-            provenance=vouched[file.remote.filename].provenance,
-            verdict=vouched[file.remote.filename].verdict,
-        )
-        for file in files
-    )
-    return ProjectDocument(
-        name=project,
-        files=tuple(sorted(listed, key=lambda file: file.filename)),
-        status=status,
-        status_reason=reason,
-    )
-
-
 def _reserve(
-    segments: Sequence[tuple[str, Sequence[Blob]]], manifest: bytes, bounds: Mapping[str, int]
+    segments: Sequence[tuple[str, Sequence[Blob]]], largest: Manifest, bounds: Mapping[str, int]
 ) -> int:
     """Room for the head, which is written last and stands first."""
-    return head_reserve(segments, {**bounds, "manifest.json": len(manifest)})
+    contents = largest.contents.documents.values() if largest.contents else ()
+    return head_reserve(
+        [*segments, (_CONTENTS, tuple(contents))],
+        {**bounds, "manifest.json": len(largest.to_bytes())},
+    )
 
 
 @contextmanager

@@ -80,12 +80,16 @@ class VolumeWriter:
         segments: Iterable[Wanted],
         open_blob: OpenBlob,
         give_up: Callable[[], None] = lambda: None,
+        *,
+        phase: str = "pack",
     ) -> None:
         """Compress segments and append them in the order given.
 
         `open_blob` is called in other threads and may wait there, for a download say; `give_up` is
         called after a failure and must end such waiting. What is opened is hashed while it is
         packed.
+
+        `phase` is what observers hear of it as.
 
         Raises:
             DamagedError: if a blob is not what its name says.
@@ -96,7 +100,7 @@ class VolumeWriter:
         if empty := [label for label, blobs in wanted if not blobs]:
             raise ValueError(f"a segment without blobs: {empty[0]}")
         total = sum(ustar.stream_length(blobs) for _, blobs in wanted)
-        self._observe(Started("pack", total))
+        self._observe(Started(phase, total))
         before = self._end
         work = FrameWriter(
             volume=self._file,
@@ -107,11 +111,11 @@ class VolumeWriter:
         )
         with no_room_explained(self._final.parent, total):
             for label, blobs in wanted:
-                frames = tuple(self._frames(blobs, work))
+                frames = tuple(self._frames(blobs, work, phase))
                 self._segments.append(Segment(label=label, blobs=blobs, frames=frames))
             self._file.flush()
         packed = self._end - before
-        self._observe(Finished("pack", f"{total / 1e6:.1f} MB → {packed / 1e6:.1f} MB"))
+        self._observe(Finished(phase, f"{total / 1e6:.1f} MB → {packed / 1e6:.1f} MB"))
 
     def finish(
         self,
@@ -172,10 +176,10 @@ class VolumeWriter:
         self._part.rename(self._final)
         sync_folder(self._final.parent)
 
-    def _frames(self, blobs: Sequence[Blob], work: FrameWriter) -> Iterator[Frame]:
+    def _frames(self, blobs: Sequence[Blob], work: FrameWriter, phase: str) -> Iterator[Frame]:
         for frame in work.write(blobs):
             offset, self._end = self._end, self._end + frame.size
-            self._observe(Advanced("pack", frame.length))
+            self._observe(Advanced(phase, frame.length))
             yield Frame(offset=offset, size=frame.size, sha256=frame.sha256, length=frame.length)
 
     def _refuse_to_overwrite(self) -> None:

@@ -142,7 +142,9 @@ def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Generat
             index=Origins(sources),
             transport=transport,
             cache=cache,
-            addresses={table.name: url for table, url in zip(profile.index, addresses, strict=True)},
+            addresses={
+                table.name: url for table, url in zip(profile.index, addresses, strict=True)
+            },
         )
 
 

@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from bundler.disk import make_folder, set_mode, sync_folder
 from bundler.errors import DamagedError, IncompleteError
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.layout import Mirror, is_file_of, metadata_path, provenance_path
 from bundler.model.artifact import Blob, Sha256, is_sdist
+from bundler.model.contents import WheelContents
 from bundler.model.manifest import BundledFile
-from bundler.wheel.check import check_file
-from bundler.wheel.metadata import MAX_METADATA, WheelError, check_requires_python
+from bundler.wheel.check import check_contents, check_whole_wheel
+from bundler.wheel.examine import Member
+from bundler.wheel.fault import WheelError
+from bundler.wheel.metadata import MAX_METADATA, check_requires_python
 from bundler.wheel.sdist import SdistError, check_sdist
 
 _THREADS = 8
@@ -31,13 +35,30 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """What signed documents say of the inside of a wheel.
+
+    Attributes:
+        contents: None when there is nothing of note in it.
+        allowed: The rules that it may break.
+    """
+
+    contents: WheelContents | None
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Fresh:
-    """A file that is not filed yet: where it will be, and what it must be."""
+    """A file that is not filed yet: where it will be, and what it must be.
+
+    `stated` is None in a bundle of a version that did not look into wheels.
+    """
 
     final: Path
     blob: Blob
     metadata: Sha256
     requires_python: str | None
+    stated: Stated | None = None
 
 
 def fresh(mirror: Mirror, file: BundledFile) -> Fresh | None:
@@ -150,11 +171,13 @@ def _check(mirror: Mirror, wheel: Fresh, found: Path) -> bool:
     with found.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != wheel.blob.sha256:
             return False
-        metadata = check_file(file, wheel.final.name, wheel.metadata, wheel.requires_python)
+        if is_sdist(wheel.final.name):
+            check_sdist(file, wheel.final.name, wheel.metadata, wheel.requires_python)
+            return True
+        metadata = _look_into(mirror, wheel, file)
     make_folder(wheel.final.parent)
-    if metadata is not None:
-        # Before the wheel itself: a wheel that is filed always has its METADATA beside it.
-        _write_beside(mirror, metadata_path(wheel.final), metadata)
+    # Before the wheel itself: a wheel that is filed always has its METADATA beside it.
+    _write_beside(mirror, metadata_path(wheel.final), metadata)
     return True
 
 
@@ -166,6 +189,29 @@ def _write_beside(mirror: Mirror, path: Path, data: bytes) -> None:
         set_mode(beside, _SERVED)
         os.fsync(beside.fileno())
         Path(beside.name).replace(path)
+
+
+def _look_into(mirror: Mirror, wheel: Fresh, file: IO[bytes]) -> bytes:
+    """Hold the whole wheel against what was signed; METADATA. Its SBOMs become blobs."""
+
+    def keep(member: Member, path: Path) -> None:
+        with path.open("rb") as sbom, mirror.store.new_file() as copy:
+            shutil.copyfileobj(sbom, copy)
+            copy.flush()
+            mirror.store.adopt(member.blob, Path(copy.name))
+
+    filename, stated = wheel.final.name, wheel.stated
+    metadata, examined = check_whole_wheel(
+        file,
+        filename,
+        wheel.metadata,
+        wheel.requires_python,
+        allowed=stated.allowed if stated else (),
+        takers={"sbom": keep},
+    )
+    if stated:
+        check_contents(filename, examined, stated.contents)
+    return metadata
 
 
 def _file(mirror: Mirror, wheel: Fresh) -> None:

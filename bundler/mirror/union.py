@@ -15,10 +15,11 @@ from pathlib import Path
 from packaging.utils import NormalizedName
 
 from bundler.errors import DamagedError, IncompleteError, RefusedError
-from bundler.mirror.filing import Fresh, fresh
+from bundler.mirror.filing import Fresh, Stated, fresh
 from bundler.mirror.generations import Generation
 from bundler.mirror.layout import Mirror
-from bundler.model.artifact import Blob, SdistName, WheelName, parse_file_name
+from bundler.model.artifact import Blob, SdistName, Sha256, WheelName, parse_file_name
+from bundler.model.contents import ContentsDocument, WheelContents
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 
 MAX_DOCUMENT = 64 * 1024 * 1024
@@ -94,13 +95,9 @@ def survey(union: Union, manifest: Manifest) -> Survey:
         RefusedError: naming each file on which documents disagree.
         DamagedError: as `read_document`.
     """
-    mirror = union.mirror
-    parts = [("the profile", manifest.profile)]
-    if manifest.trusted_root is not None:
-        parts.append(("the trust root of attestations", manifest.trusted_root))
-    parts += [(f"the lock {name!r}", blob) for name, blob in sorted(manifest.locks.items())]
-    parts += [(f"the document of {name}", manifest.projects[name]) for name in manifest.projects]
-    missing = sorted(what for what, blob in parts if not mirror.store.has(blob))
+    mirror, inside = union.mirror, manifest.contents
+    allowed = {each.wheel: each.rules for each in (inside.accepted if inside else ())}
+    missing = sorted(what for what, blob in _parts(manifest) if not mirror.store.has(blob))
     files, unfiled, conflicts = 0, list[Fresh](), list[str]()
     provenance: list[tuple[Path, Blob]] = []
     for name in union.names():
@@ -109,6 +106,7 @@ def survey(union: Union, manifest: Manifest) -> Survey:
         documents = list(union.documents(name))
         conflicts += _merge(documents)[1]
         own = [found for stream, found in documents if stream == manifest.stream]
+        contents = _read_contents(mirror, manifest, name) if own else None
         for file in chain.from_iterable(document.files for document in own):
             files += 1
             if file.provenance is not None:
@@ -117,11 +115,29 @@ def survey(union: Union, manifest: Manifest) -> Survey:
                     missing.append(f"the provenance of {file.filename}")
             wheel = fresh(mirror, file)
             if wheel and mirror.has(file.blob):
+                digest = file.blob.sha256
+                if contents is not None:
+                    stated = Stated(contents.get(digest), allowed.get(digest, ()))
+                    wheel = replace(wheel, stated=stated)
                 unfiled.append(wheel)
             elif wheel:
                 missing.append(file.filename)
     _refuse(manifest, missing, conflicts)
     return Survey(files, unfiled, provenance)
+
+
+def _parts(manifest: Manifest) -> Iterator[tuple[str, Blob]]:
+    """Every blob that the manifest itself names, and what it is."""
+    yield "the profile", manifest.profile
+    if manifest.trusted_root is not None:
+        yield "the trust root of attestations", manifest.trusted_root
+    for file, lock in manifest.locks.items():
+        yield f"the lock {file!r}", lock
+    for name, document in manifest.projects.items():
+        yield f"the document of {name}", document
+    if manifest.contents is not None:
+        for name, document in manifest.contents.documents.items():
+            yield f"what is inside of {name}", document
 
 
 def read_document(mirror: Mirror, manifest: Manifest, name: NormalizedName) -> ProjectDocument:
@@ -140,6 +156,29 @@ def read_document(mirror: Mirror, manifest: Manifest, name: NormalizedName) -> P
     if document.name != name:
         raise DamagedError(f"{place} is one of {document.name}")
     return document
+
+
+def _read_contents(
+    mirror: Mirror, manifest: Manifest, name: NormalizedName
+) -> dict[Sha256, WheelContents] | None:
+    """What the manifest says of the inside of a project's wheels, by their digests.
+
+    None when it does not say, or when the document is missing, which the survey tells.
+    """
+    inside = manifest.contents
+    if inside is None:
+        return None
+    blob = inside.documents.get(name)
+    if blob is None or not mirror.store.has(blob):
+        return None if blob else {}
+    place = f"what is inside of {name} in sequence {manifest.sequence} of {manifest.stream}"
+    try:
+        document = ContentsDocument.from_bytes(_read(mirror, manifest.stream, place, blob))
+    except ValueError as error:
+        raise DamagedError(f"{place} is not readable: {error}") from error
+    if document.project != name:
+        raise DamagedError(f"{place} is of {document.project}")
+    return {wheel.wheel: wheel for wheel in document.wheels}
 
 
 def _read_manifest(mirror: Mirror, stream: str, blob: Blob) -> Manifest:

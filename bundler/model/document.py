@@ -46,6 +46,10 @@ class Reader:
         if self._rest:
             raise ValueError(f"{self.place}: unknown key {min(self._rest)!r:.80}")
 
+    def has(self, key: str) -> bool:
+        """Whether a key that may be absent is there."""
+        return key in self._rest
+
     def _take(self, key: str) -> object:
         try:
             return self._rest.pop(key)

@@ -16,6 +16,7 @@ from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, Normaliz
 
 from bundler.model.artifact import Blob, Sha256, parse_file_name
 from bundler.model.canonical import Json, canonical
+from bundler.model.contents import Contents
 from bundler.model.document import FORMAT, Reader, normalized
 from bundler.model.verdict import ABSENT, Verdict
 
@@ -107,6 +108,7 @@ class Manifest:
         projects: The project document of each project.
         locks: PEP 751 documents by file name.
         trusted_root: What attestations are held against; None when there are none.
+        contents: What is inside the wheels; None in a manifest of a version that did not look.
     """
 
     stream: str
@@ -118,6 +120,7 @@ class Manifest:
     projects: Mapping[NormalizedName, Blob]
     locks: Mapping[str, Blob]
     trusted_root: Blob | None = None
+    contents: Contents | None = None
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
@@ -133,6 +136,7 @@ class Manifest:
                 "projects": {name: blob_to_json(blob) for name, blob in self.projects.items()},
                 "locks": {name: blob_to_json(blob) for name, blob in self.locks.items()},
                 "trusted-root": _optional_blob(self.trusted_root),
+                **({} if self.contents is None else {"contents": self.contents.to_json()}),
             }
         )
 
@@ -157,6 +161,11 @@ class Manifest:
             },
             locks=document.blobs("locks"),
             trusted_root=document.optional_blob("trusted-root"),
+            contents=(
+                Contents.from_json(document.object("contents"))
+                if document.has("contents")
+                else None
+            ),
         )
         document.finish()
         return found
@@ -168,6 +177,8 @@ class Manifest:
         yield from self.locks.values()
         if self.trusted_root is not None:
             yield self.trusted_root
+        if self.contents is not None:
+            yield from self.contents.documents.values()
 
 
 VerifiedManifest = NewType("VerifiedManifest", Manifest)

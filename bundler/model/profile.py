@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from bundler.errors import ProfileError
+from bundler.model.artifact import Sha256, parse_sha256
 from bundler.model.asked import parse_constraint, parse_requirement
 from bundler.model.cutoff import cutoff_at, parse_cutoff
 from bundler.model.manifest import parse_stream
@@ -184,6 +185,14 @@ class IndexTable(_Table):
     require_rebuilt: Annotated[bool, Field(alias="require-rebuilt")] = False
 
 
+class AcceptTable(_Table):
+    """`[[accept]]`: a wheel that breaks a rule and is carried all the same."""
+
+    sha256: Annotated[str, AfterValidator(parse_sha256)]
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
+    filename: str | None = None
+
+
 class Profile(_Table):
     """A whole profile.
 
@@ -197,6 +206,11 @@ class Profile(_Table):
     publisher: list[PublisherTable] = []
     attestations: AttestationsTable = AttestationsTable()
     policy: PolicyTable = PolicyTable()
+    accept: list[AcceptTable] = []
+
+    def accepted(self) -> dict[Sha256, str]:
+        """The reasons by the digest of the wheel."""
+        return {Sha256(each.sha256): each.reason for each in self.accept}
 
     @property
     def stream(self) -> str:

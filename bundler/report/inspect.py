@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 
 from bundler.errors import DamagedError
 from bundler.model.canonical import Json
+from bundler.model.contents import Accepted
 from bundler.model.document import Reader
 from bundler.model.manifest import Manifest
 from bundler.model.volume import VolumeIndex, is_index_name
@@ -65,6 +66,16 @@ class InspectedProject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InspectedContents:
+    """What is inside the wheels of the whole mirror; see `Contents` for the attributes."""
+
+    natives: int
+    covered: int
+    sboms: int
+    accepted: tuple[Accepted, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
     """A bundle's account of itself; `verified` is the caller's."""
 
@@ -77,6 +88,7 @@ class Inspection:
     projects: tuple[InspectedProject, ...]
     volumes: tuple[InspectedVolume, ...]
     roles: tuple[InspectedRole, ...]
+    contents: InspectedContents | None
 
     def to_json(self) -> dict[str, Json]:
         """The same as plain values, for `--json`."""
@@ -84,7 +96,10 @@ class Inspection:
 
     def to_text(self) -> str:
         """For people: aligned columns, without anything that a terminal would obey."""
-        blocks = (_about(self), _roles(self), _volumes(self), _projects(self))
+        blocks = (
+            *(_about(self), _roles(self), _volumes(self)),
+            *(_accepted(self), _projects(self)),
+        )
         return printable("\n\n".join("\n".join(_aligned(block)) for block in blocks if block))
 
 
@@ -106,6 +121,7 @@ def inspect_head(entries: Mapping[str, bytes], *, verified: bool) -> Inspection:
         projects=tuple(_inspect_projects(manifest, indexes)),
         volumes=tuple(_inspect_volume(index) for index in sorted(indexes, key=_number)),
         roles=tuple(_inspect_roles(entries)),
+        contents=_inspect_contents(manifest),
     )
 
 
@@ -166,6 +182,18 @@ def _inspect_projects(
             versions=tuple(sorted(carried.get(name, ()))),
             sdists=tuple(sorted(sdists.get(name, ()))),
         )
+
+
+def _inspect_contents(manifest: Manifest) -> InspectedContents | None:
+    found = manifest.contents
+    if found is None:
+        return None
+    return InspectedContents(
+        natives=found.natives,
+        covered=found.covered,
+        sboms=found.sboms,
+        accepted=found.accepted,
+    )
 
 
 def _inspect_roles(entries: Mapping[str, bytes]) -> Iterator[InspectedRole]:
@@ -236,7 +264,26 @@ def _about(found: Inspection) -> list[tuple[str, ...]]:
         ("tool", found.tool),
         ("targets", first),
         *(("", target) for target in more),
+        *([("inside", _inside(found.contents))] if found.contents else []),
     ]
+
+
+def _inside(contents: InspectedContents) -> str:
+    natives, covered = contents.natives, contents.covered
+    share = f" ({covered / natives:.0%})" if natives else ""
+    return (
+        f"{natives} native libraries, {covered}{share} covered by embedded SBOMs;"
+        f" {contents.sboms} embedded SBOMs"
+    )
+
+
+def _accepted(found: Inspection) -> list[tuple[str, ...]]:
+    """Wheels that break rules, and why they are here."""
+    rows = [
+        (each.filename, ", ".join(each.rules), each.reason)
+        for each in (found.contents.accepted if found.contents else ())
+    ]
+    return [("accepted wheel", "breaks", "reason"), *rows] if rows else []
 
 
 def _roles(found: Inspection) -> list[tuple[str, ...]]:

@@ -15,17 +15,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from bundler.errors import RefusedError
 from bundler.model.artifact import SdistName, Sha256, WheelName, header_block, parse_wheel_name
+from bundler.wheel.directory import MAX_DIRECTORY, MAX_ENTRIES
+from bundler.wheel.fault import WheelError
 
 MAX_METADATA = 4 * 1024 * 1024
 """Bytes; the largest METADATA seen on the public index is below 2 MB."""
-
-MAX_DIRECTORY: Final = 16 * 1024 * 1024
-"""Bytes of a wheel's zip directory."""
-
-MAX_ENTRIES: Final = 100_000
-"""Entries of a wheel's zip directory; each costs some 400 bytes of memory."""
 
 _ENTRY: Final = b"PK\x01\x02"
 """What each entry of a zip directory begins with (APPNOTE 4.3.12)."""
@@ -46,12 +41,6 @@ _ODD_ZIP = (
     ValueError,
     OverflowError,
 )
-
-
-class WheelError(RefusedError):
-    """A wheel is not what its filename or its plan says."""
-
-    code = "wheel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +95,28 @@ def read_metadata(wheel: IO[bytes], filename: str) -> bytes:
     return data
 
 
-def check_wheel(
-    wheel: IO[bytes], filename: str, metadata: Sha256, requires_python: str | None = None
-) -> bytes:
-    """Hold a wheel against what it was planned with; return METADATA.
+def check_metadata(
+    data: bytes, filename: str, metadata: Sha256, requires_python: str | None = None
+) -> None:
+    """Hold METADATA against the wheel's name and against what was planned.
 
     Args:
-        wheel: Seekable.
+        data: METADATA.
         filename: What the wheel is called.
         metadata: The digest of the METADATA that dependencies were resolved from.
         requires_python: As `check_requires_python`.
 
     Raises:
-        WheelError: as `read_metadata` and `check_requires_python`, or if the digest differs.
+        WheelError: if it is another project's or version's, or the digest differs; also as
+            `check_requires_python`.
     """
-    data = read_metadata(wheel, filename)
+    _check_identity(data, parse_wheel_name(filename), filename)
     if hashlib.sha256(data).hexdigest() != metadata:
         raise WheelError(
             f"{filename}: its METADATA is not the one that dependencies were resolved from",
             hint="the index serves metadata that disagrees with the wheel; tell its operator",
         )
     check_requires_python(data, filename, requires_python)
-    return data
 
 
 def read_requires_python(metadata: bytes, filename: str) -> str | None:
@@ -185,8 +174,7 @@ def _metadata_entry(archive: zipfile.ZipFile, name: WheelName, filename: str) ->
     ]
     if len(found) != 1:
         raise WheelError(f"{filename}: has {len(found)} METADATA files, not one")
-    project, _, version = found[0].removesuffix(".dist-info/METADATA").partition("-")
-    if not is_release(project, version, name):
+    if not is_folder_of(found[0].removesuffix("/METADATA"), name):
         raise WheelError(f"{filename}: carries the metadata folder {found[0]!r:.120}")
     return found[0]
 
@@ -210,6 +198,12 @@ def _single(headers: Message, field: str, filename: str) -> str:
     if len(values) != 1:
         raise WheelError(f"{filename}: its METADATA has the field {field} {len(values)} times")
     return str(values[0])
+
+
+def is_folder_of(folder: str, name: WheelName) -> bool:
+    """Whether a `.dist-info` folder is of the project and version of a filename."""
+    project, _, version = folder.removesuffix(".dist-info").partition("-")
+    return is_release(project, version, name)
 
 
 def is_release(project: str, version: str, name: WheelName | SdistName) -> bool:

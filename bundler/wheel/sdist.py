@@ -30,7 +30,8 @@ from bundler.model.artifact import (
     header_block,
     parse_sdist_name,
 )
-from bundler.wheel.metadata import MAX_METADATA, WheelError, check_requires_python, is_release
+from bundler.wheel.fault import WheelError
+from bundler.wheel.metadata import MAX_METADATA, check_requires_python, is_release
 from bundler.wheel.pyproject import PYPROJECT, parse_source_project
 
 PKG_INFO: Final = "PKG-INFO"
@@ -123,7 +124,7 @@ def read_sdist(sdist: IO[bytes], filename: str) -> SdistFacts:
 def check_sdist(
     sdist: IO[bytes], filename: str, metadata: Sha256, requires_python: str | None = None
 ) -> None:
-    """Hold a source distribution against what it was planned with; the arguments of `check_wheel`.
+    """Hold a source distribution against its plan; the arguments are those of `check_metadata`.
 
     Raises:
         SdistError: as `read_sdist`; if its static metadata is another one, or another

@@ -23,6 +23,7 @@ from bundler.model.plan import Plan
 from bundler.model.profile import IndexTable, Profile, ProfileTable
 from bundler.model.target import Target
 from bundler.model.target_tables import TargetsTable
+from bundler.model.verdict import ABSENT
 from bundler.resolve import terms
 from bundler.resolve.index import Index, WheelFacts
 from bundler.resolve.lock import Locks
@@ -31,6 +32,8 @@ from bundler.resolve.request import Preferences, make_request
 from bundler.resolve.resolution import Likely, Resolution
 from bundler.resolve.solve import Solution
 from bundler.resolve.terms import Terms
+from bundler.trust.policy import FileFacts
+from bundler.upstream.vouching import Vouched
 from bundler.wheel.metadata import read_metadata
 from bundler.wheel.sdist import read_sdist
 from tests.fakes.wheels import build_wheel
@@ -234,3 +237,21 @@ def resolved(index: MemoryIndex, *requirements: str, **options: Any) -> dict[str
     """What is planned, as `{"a": "1.0"}`."""
     files = plan(index, *requirements, **options).files
     return versions_in([file.remote.filename for file in files])
+
+
+def unattested(plan: Plan) -> dict[str, Vouched]:
+    """What an index that attests nothing makes of a plan."""
+    return {
+        file.remote.filename: Vouched(
+            facts=FileFacts(
+                project=file.project,
+                version=file.version,
+                filename=file.remote.filename,
+                sha256=file.blob.sha256,
+                index=file.index,
+            ),
+            verdict=ABSENT,
+            provenance=None,
+        )
+        for file in plan.files
+    }

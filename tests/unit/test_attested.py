@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from bundler import create
+from bundler import describe
 from bundler.cli.inside import _judge
+from bundler.describe import Admitted
 from bundler.errors import DamagedError, TrustError
 from bundler.events import ignore
 from bundler.mirror.attested import check_verdicts
 from bundler.mirror.layout import Mirror
 from bundler.model.manifest import ProjectDocument, VerifiedManifest
 from bundler.model.verdict import ABSENT, Outcome, Verdict
-from bundler.upstream.vouching import Vouched
 from tests.fakes.attestations import attestation, provenance, statement
 from tests.fakes.command import Site, bundle, site, succeed
 from tests.fakes.mirrors import bundled, deliver, documents_of
@@ -187,15 +187,15 @@ def test_a_bundle_that_claims_what_is_not_proven_is_refused(
     """Whoever holds the officers' keys cannot make a file look attested."""
     host.release("1.1")
     host.release("1.2")
-    real = create._project_document
+    real = describe.documents
 
-    def lying(project: Any, files: Any, plan: Any, vouched: dict[str, Vouched]) -> ProjectDocument:
-        document = real(project, files, plan, vouched)
+    def lying(admitted: Admitted) -> Iterator[ProjectDocument]:
+        (document,) = real(admitted)
         (file,) = document.files
         changed = replace(file.verdict, log_index=8)
-        return replace(document, files=(replace(file, verdict=changed),))
+        yield replace(document, files=(replace(file, verdict=changed),))
 
-    monkeypatch.setattr(create, "_project_document", lying)
+    monkeypatch.setattr(describe, "documents", lying)
     assert host.create().exit_code == 0
     said = refusal(bundle("unpack", host.site.volume(), "--into", host.site.mirror))
     assert "the bundle says that it is attested by GitHub example/app release.yml" in said

@@ -23,7 +23,7 @@ from bundler.mirror.layout import Mirror, metadata_path
 from bundler.mirror.publish import Published, publish
 from bundler.model.artifact import Blob
 from bundler.model.manifest import VerifiedManifest
-from bundler.wheel.metadata import WheelError
+from bundler.wheel.fault import WheelError
 from tests.fakes.mirrors import Wheel, blob_of, bundled, deliver, documents_of, tree
 from tests.fakes.wheels import build_wheel
 
@@ -370,7 +370,7 @@ def test_wheels_that_lie_are_all_named_and_none_is_filed(mirror: Mirror) -> None
     with pytest.raises(WheelError) as refused:
         publish(mirror, manifest, ignore)
     first, second, third = refused.value.message.splitlines()
-    assert first.startswith("cheat-1.0-py3-none-any.whl: not a readable wheel")
+    assert first.startswith("cheat-1.0-py3-none-any.whl: does not end with the end of a zip")
     assert second.startswith("liar-1.0-py3-none-any.whl: its METADATA says 'other'")
     assert third.startswith("wrong-1.0-py3-none-any.whl: its METADATA is not the one")
     _assert_untouched_by_failure(mirror, _filed(LEAF))

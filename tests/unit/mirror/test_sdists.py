@@ -14,7 +14,7 @@ from bundler.mirror.layout import Mirror
 from bundler.mirror.negotiate import JSON
 from bundler.mirror.publish import publish
 from bundler.mirror.respond import respond
-from bundler.wheel.metadata import WheelError
+from bundler.wheel.fault import WheelError
 from tests.fakes.mirrors import blob_of, bundled, deliver, documents_of
 from tests.fakes.sdists import build_sdist
 from tests.fakes.wheels import build_wheel

@@ -10,6 +10,7 @@ from packaging.utils import NormalizedName
 
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.canonical import canonical
+from bundler.model.contents import Accepted, Contents
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument, parse_stream
 
 DIGESTS = st.binary(min_size=32, max_size=32).map(lambda data: Sha256(data.hex()))
@@ -30,6 +31,18 @@ MANIFESTS = st.builds(
     profile=BLOBS,
     projects=st.dictionaries(NAMES, BLOBS, max_size=4),
     locks=st.dictionaries(st.from_regex(r"[a-z.-]{1,12}", fullmatch=True), BLOBS, max_size=3),
+    contents=st.none()
+    | st.builds(
+        Contents,
+        documents=st.dictionaries(NAMES, BLOBS, max_size=4),
+        natives=st.integers(0, 10**6),
+        covered=st.integers(0, 10**6),
+        sboms=st.integers(0, 10**6),
+        accepted=st.lists(
+            st.builds(Accepted, filename=TEXTS, wheel=DIGESTS, reason=TEXTS, rules=TUPLES),
+            max_size=2,
+        ).map(tuple),
+    ),
 )
 
 

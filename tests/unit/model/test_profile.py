@@ -48,7 +48,7 @@ def test_the_index_may_be_the_one_of_pip() -> None:
 
 def test_a_json_schema_can_be_published() -> None:
     assert set(Profile.model_json_schema()["properties"]) == {
-        *("profile", "index", "targets", "target", "publisher", "attestations", "policy"),
+        *("profile", "index", "targets", "target", "publisher", "attestations", "policy", "accept"),
     }
 
 
@@ -283,3 +283,35 @@ def test_each_fault_of_a_target_names_its_place(text: str, message: str) -> None
         with_targets(text)
     lines = str(caught.value).splitlines()
     assert any(line.startswith(f"p.toml: {message}") for line in lines), lines
+
+
+ACCEPT = """
+[profile]
+name = "web"
+requirements = ["a"]
+[targets]
+python = ["3.12"]
+platforms = ["linux"]
+[[accept]]
+sha256 = "{digest}"
+reason = "{reason}"
+"""
+
+
+def test_one_wheel_is_accepted_by_its_digest() -> None:
+    text = ACCEPT.format(digest="ab" * 32, reason="looked into")
+    assert parse_profile(text.encode(), "web.toml").accepted() == {"ab" * 32: "looked into"}
+
+
+@pytest.mark.parametrize(
+    ("digest", "reason", "message"),
+    [
+        ("AB" * 32, "x", "accept[0].sha256: not a sha256 digest"),
+        ("ab" * 32, "", "accept[0].reason: String should have at least 1 character"),
+        ("ab" * 32, "  ", "accept[0].reason: String should match pattern"),
+    ],
+)
+def test_an_acceptance_needs_digest_and_reason(digest: str, reason: str, message: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(ACCEPT.format(digest=digest, reason=reason).encode(), "web.toml")
+    assert message in str(caught.value)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from packaging.utils import NormalizedName
 
 from bundler.errors import DamagedError
 from bundler.model.artifact import Blob, Sha256
+from bundler.model.contents import Accepted, Contents
 from bundler.model.manifest import Manifest
 from bundler.model.volume import Frame, Segment, VolumeIndex
 from bundler.report.inspect import InspectedProject, InspectedRole, InspectedVolume, inspect_head
@@ -251,3 +253,20 @@ def test_whatever_the_bytes_are_the_outcome_is_known(data: st.DataObject) -> Non
 def test_random_bytes_are_damage(data: bytes) -> None:
     with pytest.raises(DamagedError):
         inspect_head({"manifest.json": data}, verified=False)
+
+
+def test_what_is_inside_the_wheels_is_shown() -> None:
+    accepted = Accepted(filename="x.whl", wheel=_SHA, reason="looked\x1b[2J into", rules=("bomb",))
+    contents = Contents(documents={}, natives=40, covered=3, sboms=2, accepted=(accepted,))
+    entries = {**_entries(), "manifest.json": replace(MANIFEST, contents=contents).to_bytes()}
+    found = inspect_head(entries, verified=True)
+    text = found.to_text()
+    assert "40 native libraries, 3 (8%) covered by embedded SBOMs; 2 embedded SBOMs" in text
+    assert re.search(r"^x\.whl +bomb +looked.* into$", text, re.MULTILINE)
+    assert "\x1b" not in text
+    assert json.loads(json.dumps(found.to_json()))["contents"]["accepted"] == [
+        {"filename": "x.whl", "wheel": _SHA, "reason": "looked\x1b[2J into", "rules": ["bomb"]}
+    ]
+    none = replace(contents, natives=0, covered=0)
+    entries["manifest.json"] = replace(MANIFEST, contents=none).to_bytes()
+    assert "0 native libraries, 0 covered" in inspect_head(entries, verified=True).to_text()

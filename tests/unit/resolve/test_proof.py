@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from packaging.utils import canonicalize_name
 
-from bundler.create import _documents
+from bundler.describe import Admitted, documents
 from bundler.errors import BundlerError, NotFoundError
 from bundler.model.manifest import ProjectDocument
 from bundler.model.plan import Plan
 from bundler.resolve.plan import plan_of
 from bundler.resolve.proof import BundledIndex, prove_closure
 from bundler.resolve.resolution import Resolution
-from tests.fakes.planning import LINUX, WINDOWS, MemoryIndex, profile, resolve
+from tests.fakes.planning import LINUX, WINDOWS, MemoryIndex, profile, resolve, unattested
 
 
 @pytest.fixture
@@ -33,11 +33,11 @@ def planned(index: MemoryIndex, *asked: str, **keys: Any) -> tuple[Resolution, P
 
 def without(plan: Plan, *filenames: str) -> list[ProjectDocument]:
     """The documents of a bundle that lacks these files."""
-    documents = [
+    kept = [
         replace(each, files=tuple(f for f in each.files if f.filename not in filenames))
-        for each in _documents(plan)
+        for each in documents(Admitted(plan, unattested(plan)))
     ]
-    return [document for document in documents if document.files]
+    return [document for document in kept if document.files]
 
 
 @pytest.mark.parametrize(

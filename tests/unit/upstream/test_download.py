@@ -24,7 +24,7 @@ from bundler.upstream.download import Downloader
 from bundler.upstream.fetch import StoppedError, is_sound
 from bundler.upstream.retry import Retry, TransientError
 from bundler.upstream.transport import Transport
-from bundler.wheel.metadata import WheelError
+from bundler.wheel.fault import WheelError
 from tests.fakes.index import FakeIndex, Fault
 
 NAME = "demo-1.0-py3-none-any.whl"

@@ -13,7 +13,7 @@ from bundler.model.artifact import Blob, RemoteFile, Sha256
 from bundler.upstream.faults import AnswerError
 from bundler.upstream.metadata import read_remote_facts
 from bundler.upstream.transport import Transport
-from bundler.wheel.metadata import WheelError
+from bundler.wheel.fault import WheelError
 from bundler.wheel.sdist import MAX_SDIST, SdistError
 from tests.fakes.index import FakeIndex, Fault
 from tests.fakes.sdists import build_sdist

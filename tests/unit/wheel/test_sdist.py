@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 from bundler.errors import RefusedError
 from bundler.model.artifact import Sha256
 from bundler.wheel import sdist as module
-from bundler.wheel.check import check_file
 from bundler.wheel.sdist import SdistError, SdistFacts, check_sdist, read_sdist
 from tests.fakes.sdists import Entry, build_sdist, file_entry, other_entry, tar_gz
-from tests.fakes.wheels import build_wheel
 
 NAME = "foo_bar-1.0.tar.gz"
 INFO = file_entry("foo_bar-1.0/PKG-INFO", b"Metadata-Version: 2.2\nName: foo-bar\nVersion: 1.0\n")
@@ -363,12 +361,3 @@ def test_a_source_distribution_is_held_against_its_plan() -> None:
         check_sdist(io.BytesIO(data), filename, digest(b""), ">=3.9")
     with pytest.raises(SdistError, match="is listed with Requires-Python '>=4', its METADATA says"):
         check_sdist(io.BytesIO(data), filename, planned, ">=4")
-
-
-def test_each_kind_is_checked_as_such() -> None:
-    filename, data = build_sdist("foo-bar", "1.0")
-    planned = digest(read(filename, data).metadata)
-    assert check_file(io.BytesIO(data), filename, planned) is None
-    filename, data = build_wheel("foo-bar", "1.0")
-    metadata = b"Metadata-Version: 2.1\nName: foo-bar\nVersion: 1.0\n"
-    assert check_file(io.BytesIO(data), filename, digest(metadata)) == metadata

@@ -1,0 +1,161 @@
+"""The members of a zip file: read in one go, front to back, each inflated once and bounded."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import IO, Final
+
+from bundler.wheel.directory import DEFLATED, DESCRIBED, Directory, Entry, zip64
+from bundler.wheel.fault import BrokenError
+
+CHUNK: Final = 1 << 18
+"""Bytes that are read at once."""
+
+_INFLATED: Final = 1 << 20
+"""Bytes that are inflated at once."""
+
+_LOCAL: Final = struct.Struct("<4s5H3L2H")
+_LONG: Final = struct.Struct("<2Q")
+_FULL32: Final = 0xFFFFFFFF
+_DESCRIPTORS: Final = {
+    12: struct.Struct("<3L"),
+    16: struct.Struct("<4s3L"),
+    20: struct.Struct("<L2Q"),
+    24: struct.Struct("<4sL2Q"),
+}
+"""By length: what stands behind the data of a member (APPNOTE 4.3.9)."""
+
+
+def members(wheel: IO[bytes], directory: Directory) -> Iterator[tuple[Entry, Iterator[bytes]]]:
+    """Each member in the order of the file with its content, which must be taken to its end.
+
+    Raises:
+        BrokenError: if a header does not say what the directory says, a byte in front of the
+            directory belongs to no member or to two, or content is not as long as it should be
+            or has another checksum.
+    """
+    wheel.seek(0)
+    at = 0
+    ends = [*(entry.offset for entry in directory.entries[1:]), directory.offset]
+    for entry, end in zip(directory.entries, ends, strict=True):
+        if entry.offset != at:
+            raise BrokenError("zip-gap", f"{entry.offset - at} bytes in front of it", entry.name)
+        left = end - at - _read_local(wheel, entry) - entry.packed
+        if left < 0:
+            raise BrokenError("zip-overlap", f"{-left} bytes of it are also another's", entry.name)
+        yield entry, content(wheel, entry)
+        _read_descriptor(wheel, entry, left)
+        at = end
+    if at != directory.offset:  # there is no member at all
+        raise BrokenError("zip-gap", f"{directory.offset} bytes belong to no member")
+
+
+def content(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
+    """What a member holds; `wheel` stands behind its local header.
+
+    Raises:
+        BrokenError: as `members`.
+    """
+    pieces = _inflated(wheel, entry) if entry.method == DEFLATED else _chunks(wheel, entry)
+    crc = size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > entry.size:
+            break
+        crc = zlib.crc32(piece, crc)
+        yield piece
+    if size != entry.size:
+        raise BrokenError("zip-size", f"has not the {entry.size} bytes it should have", entry.name)
+    if crc != entry.crc:
+        raise BrokenError("zip-crc", "its checksum is another", entry.name)
+
+
+def read_one(wheel: IO[bytes], entry: Entry) -> bytes:
+    """All of a small member, wherever `wheel` stands.
+
+    Raises:
+        BrokenError: as `members`.
+    """
+    wheel.seek(entry.offset)
+    _read_local(wheel, entry)
+    return b"".join(content(wheel, entry))
+
+
+def _chunks(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
+    left = entry.packed
+    while left:
+        chunk = wheel.read(min(left, CHUNK))
+        if not chunk:
+            raise BrokenError("zip-size", "the file ends within it", entry.name)
+        left -= len(chunk)
+        yield chunk
+
+
+def _inflated(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
+    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for chunk in _chunks(wheel, entry):
+            rest = chunk
+            while rest:
+                # One byte more than there should be, so that one too many is seen.
+                if piece := engine.decompress(rest, min(_INFLATED, entry.size + 1)):
+                    yield piece
+                rest = engine.unconsumed_tail
+            if engine.unused_data:
+                raise BrokenError("zip-data", "more follows behind its end", entry.name)
+        # The engine may have taken all that there is, and not yet have given it all.
+        while piece := engine.decompress(b"", _INFLATED):
+            yield piece
+    except zlib.error as error:
+        raise BrokenError("zip-data", f"cannot be inflated: {error}", entry.name) from error
+    if not engine.eof:
+        raise BrokenError("zip-data", "its data have no end", entry.name)
+
+
+def _read_local(wheel: IO[bytes], entry: Entry) -> int:
+    """Hold the local header against the entry; its length in bytes."""
+    data = wheel.read(_LOCAL.size)
+    if len(data) < _LOCAL.size or not data.startswith(b"PK\x03\x04"):
+        raise BrokenError("zip-local", "there is no member where it should be", entry.name)
+    fields = _LOCAL.unpack(data)
+    flags, method, (crc, packed, size, named, extended) = fields[2], fields[3], fields[6:]
+    raw = wheel.read(named)
+    extra = wheel.read(extended)
+    long = zip64(extra, entry.name)
+    if _FULL32 in {packed, size} and len(long) >= _LONG.size:
+        size, packed = _LONG.unpack_from(long)
+    for what, local, central in (
+        ("name", raw, entry.raw),
+        ("flags", flags, entry.flags),
+        ("method", method, entry.method),
+        ("checksum", crc, entry.crc),
+        ("packed size", packed, entry.packed),
+        ("size", size, entry.size),
+    ):
+        later = what in {"checksum", "packed size", "size"} and entry.flags & DESCRIBED
+        if local != central and not (later and local == 0):
+            raise BrokenError(
+                "zip-local",
+                f"its {what} is {local!r:.80}, the directory says otherwise",
+                entry.name,
+            )
+    return _LOCAL.size + len(raw) + len(extra)
+
+
+def _read_descriptor(wheel: IO[bytes], entry: Entry, length: int) -> None:
+    """Pass over what stands between the data and the next member."""
+    if not length and not entry.flags & DESCRIBED:
+        return
+    layout = _DESCRIPTORS.get(length) if entry.flags & DESCRIBED else None
+    if layout is None:
+        raise BrokenError("zip-gap", f"{length} bytes behind it belong to nothing", entry.name)
+    *magic, crc, packed, size = layout.unpack(wheel.read(length).ljust(length, b"\0"))
+    if (crc, packed, size) != (entry.crc, entry.packed, entry.size) or magic not in (
+        [],
+        [b"PK\x07\x08"],
+    ):
+        raise BrokenError(
+            "zip-local", "what stands behind it is not what the directory says", entry.name
+        )

@@ -1,0 +1,66 @@
+"""Checking every rule of `bundler.wheel` against `unzip -t` of the same files.
+
+    python -m tests.bench.bench_wheels FOLDER [ROUNDS]
+
+FOLDER holds wheels, such as those of `profiles/data-science.toml`. `unzip -t` inflates and compares
+CRC-32; the check inflates, compares CRC-32, SHA-256 with RECORD, and both descriptions of a zip.
+Medians; in turns, after one round that warms the page cache.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from bundler.wheel.examine import examine
+
+
+def main(folder: Path, rounds: int) -> None:
+    """Print one line for each way."""
+    wheels = sorted(folder.rglob("*.whl"))
+    size = sum(path.stat().st_size for path in wheels) / 1e6
+    ways: dict[str, Callable[[], None]] = {
+        "unzip -t": partial(unzip, wheels),
+        "check, 1 thread": partial(check, wheels, 1),
+        "check, 4 threads": partial(check, wheels, 4),
+    }
+    took: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            if turn:
+                took[name].append(time.perf_counter() - start)
+    found = [look(path) for path in wheels]
+    print(f"{len(wheels)} wheels, {size:.0f} MB, {sum(found)} native libraries")
+    for name, seconds in took.items():
+        median = statistics.median(seconds)
+        print(f"{name:<18} {median:6.2f} s  {len(wheels) / median:6.1f} files/s")
+
+
+def unzip(wheels: Sequence[Path]) -> None:
+    """One process for each file, as a shell would."""
+    for path in wheels:
+        subprocess.run(["unzip", "-tqq", str(path)], check=True)
+
+
+def check(wheels: Sequence[Path], threads: int) -> None:
+    """All of them; a fault is of no interest here."""
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(look, wheels))
+
+
+def look(path: Path) -> int:
+    """The number of native libraries."""
+    with path.open("rb", buffering=1 << 18) as wheel:
+        return len(examine(wheel, path.name).natives())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3)
