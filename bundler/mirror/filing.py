@@ -171,13 +171,15 @@ def _check(mirror: Mirror, wheel: Fresh, found: Path) -> bool:
     with found.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != wheel.blob.sha256:
             return False
+        metadata = None
         if is_sdist(wheel.final.name):
             check_sdist(file, wheel.final.name, wheel.metadata, wheel.requires_python)
-            return True
-        metadata = _look_into(mirror, wheel, file)
+        else:
+            metadata = _look_into(mirror, wheel, file)
     make_folder(wheel.final.parent)
-    # Before the wheel itself: a wheel that is filed always has its METADATA beside it.
-    _write_beside(mirror, metadata_path(wheel.final), metadata)
+    if metadata is not None:
+        # Before the wheel itself: a wheel that is filed always has its METADATA beside it.
+        _write_beside(mirror, metadata_path(wheel.final), metadata)
     return True
 
 

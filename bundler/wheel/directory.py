@@ -38,6 +38,7 @@ _EXTRA: Final = struct.Struct("<2H")
 _LONG: Final = struct.Struct("<Q")
 _ZIP64: Final = 0x0001
 _UNICODE_PATH: Final = 0x7075
+_NEWEST: Final = 63  # APPNOTE 4.4.3; Python's zipfile refuses what is newer
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 
 
@@ -148,7 +149,8 @@ def _entries(data: bytes, count: int) -> Iterator[Entry]:
             raise BrokenError("zip-directory", f"its directory has fewer than {count} entries")
         fields = _ENTRY.unpack_from(data, at)
         at += _ENTRY.size
-        magic, flags, method, crc, packed, size = fields[0], fields[3], fields[4], *fields[7:10]
+        magic, needed, flags, method = fields[0], *fields[2:5]
+        crc, packed, size = fields[7:10]
         named, extended, commented, disk, attributes, offset = (*fields[10:14], *fields[15:17])
         raw = data[at : at + named]
         name = _decoded(raw, flags)
@@ -160,6 +162,8 @@ def _entries(data: bytes, count: int) -> Iterator[Entry]:
             raise BrokenError("zip-comment", "has a comment", name)
         if disk:
             raise BrokenError("zip-directory", "is on another disk", name)
+        if needed & 0xFF > _NEWEST:
+            raise BrokenError("zip-method", f"needs readers of zip {(needed & 0xFF) / 10}", name)
         _check_reading(flags, method, packed, size, name)
         packed, size, offset = _long(
             ((size, _FULL32), (packed, _FULL32), (offset, _FULL32)), extra, name

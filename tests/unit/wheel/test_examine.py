@@ -150,6 +150,14 @@ def test_other_compressions(method: int) -> None:
     assert broken(target.getvalue()) == {"zip-method": "a/x"}
 
 
+def test_a_member_for_newer_readers_is_refused() -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("a/x", b"x")
+    data = target.getvalue()
+    assert broken(patched(data, (data.index(b"PK\x01\x02") + 6, b"\x40"))) == {"zip-method": "a/x"}
+
+
 def streamed(files: Mapping[str, bytes], *, force_zip64: bool = False) -> bytes:
     """As written into a pipe: what is known too late stands behind each member."""
 
