@@ -72,4 +72,5 @@ def _listed(file: PlannedFile, vouched: Vouched) -> BundledFile:
         yanked=file.remote.yanked,
         provenance=vouched.provenance,
         verdict=vouched.verdict,
+        passed_through=vouched.facts.passed_through,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,11 +21,14 @@ from bundler.cli.planning import (
     locks_folder,
     planning,
 )
+from bundler.cli.vouching import find_publishers, make_vouching
 from bundler.errors import BundlerError
-from bundler.events import Observer
+from bundler.events import Observer, ignore
 
 if TYPE_CHECKING:
     from bundler.model.plan import Plan
+    from bundler.resolve.lock import Publishers
+    from bundler.upstream.vouching import Vouching
 
 
 def lock(  # noqa: PLR0913 - a command has as many options as it has
@@ -39,6 +43,13 @@ def lock(  # noqa: PLR0913 - a command has as many options as it has
     locked: Locked = False,
     upgrade: Upgrade = False,
     upgrade_package: UpgradePackages = None,
+    publishers: Annotated[
+        bool,
+        typer.Option(
+            "--publishers",
+            help="Verify attestations, pin who made them in the locks, and propose [[publisher]].",
+        ),
+    ] = False,
     why: Annotated[
         str | None,
         typer.Option(
@@ -53,6 +64,8 @@ def lock(  # noqa: PLR0913 - a command has as many options as it has
 
     Versions of locks that are there are kept where they still fit.
     """
+    if publishers and (locked or why is not None):
+        raise typer.BadParameter("--publishers excludes --locked and --why")
     use = LockUse(
         folder=out or locks_folder(profile),
         exact=locked,
@@ -64,12 +77,15 @@ def lock(  # noqa: PLR0913 - a command has as many options as it has
         planning(profile, use, find_home(home), shown.observe) as planned,
     ):
         if why is None:
-            shown.result(_lock(planned, use, shown.observe))
+            vouching = make_vouching(profile, planned) if publishers else None
+            shown.result(_lock(planned, use, vouching, shown.observe))
         else:
             shown.result(_why(planned, why, shown.observe))
 
 
-def _lock(planned: Planning, use: LockUse, observe: Observer) -> LockedResult:
+def _lock(
+    planned: Planning, use: LockUse, vouching: Vouching | None, observe: Observer
+) -> LockedResult:
     from bundler.create import TOOL
     from bundler.resolve.plan import find_resolution, plan_of
 
@@ -77,13 +93,18 @@ def _lock(planned: Planning, use: LockUse, observe: Observer) -> LockedResult:
         planned.request, planned.locks, planned.index, observe, lambda _file: None
     )
     plan = plan_of(resolution, TOOL, observe)
+    found: Publishers = {}
+    if vouching is not None:
+        found = find_publishers(plan, vouching, planned.cache, observe)
+        pinned = replace(resolution.request, publishers=found)
+        plan = plan_of(replace(resolution, request=pinned), TOOL, ignore)
     if not use.exact:
         _write(use.folder, plan, planned)
     versions = {
         solution.target.name: {project: pin.version for project, pin in solution.pins.items()}
         for solution in resolution.solutions
     }
-    return LockedResult(use.folder, planned.profile.stream, plan, versions, planned.earlier)
+    return LockedResult(use.folder, planned.profile.stream, plan, versions, planned.earlier, found)
 
 
 def _write(folder: Path, plan: Plan, planned: Planning) -> None:

@@ -13,10 +13,12 @@ from packaging.version import Version
 from bundler.model.artifact import is_sdist, parse_file_name
 from bundler.model.canonical import Json
 from bundler.report.text import human_size, printable
+from bundler.trust.advice import publisher_table
 
 if TYPE_CHECKING:
     from bundler.model.plan import Plan
-    from bundler.resolve.lock import Locks
+    from bundler.model.publisher import Publisher
+    from bundler.resolve.lock import Locks, Publishers
     from bundler.resolve.why import Story
 
 _SHOWN_VERSIONS = 4
@@ -31,6 +33,7 @@ class LockedResult:
         plan: All files, also those that no lock has: for breadth, or further wheels.
         versions: What each target's lock has now.
         earlier: The locks that were there.
+        publishers: Who attested the files of each project, if that was asked.
     """
 
     folder: Path
@@ -38,6 +41,7 @@ class LockedResult:
     plan: Plan
     versions: Mapping[str, Mapping[NormalizedName, Version]]
     earlier: Locks
+    publishers: Publishers
 
     def to_json(self) -> Json:
         """Everything that `to_text` says, and each target's lock."""
@@ -60,6 +64,10 @@ class LockedResult:
                 }
                 for project, before, after in self._changes()
             ],
+            "publishers": {
+                project: [{"kind": each.kind, **dict(each.words)} for each in publishers]
+                for project, publishers in self.publishers.items()
+            },
         }
 
     def to_text(self) -> str:
@@ -75,7 +83,19 @@ class LockedResult:
         if self.earlier.by_target:
             lines += [_change(*each) for each in self._changes()] or ["nothing changed"]
         lines.append(f"locks: {self.folder}")
+        if self.publishers:
+            lines += ["", "pinned in the locks; for the profile, once you have looked at each:", ""]
+            lines.append("\n\n".join(self._tables()))
         return "\n".join(lines)
+
+    def _tables(self) -> Iterator[str]:
+        """The proposed tables, one for each publisher."""
+        projects: dict[Publisher, list[NormalizedName]] = {}
+        for project, publishers in self.publishers.items():
+            for publisher in publishers:
+                projects.setdefault(publisher, []).append(project)
+        for publisher in sorted(projects, key=str):
+            yield publisher_table(publisher, *projects[publisher])
 
     def _size(self) -> int:
         return sum({file.blob: file.blob.size for file in self.plan.files}.values())

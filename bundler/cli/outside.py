@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,14 +13,12 @@ from bundler.cli.console import console
 from bundler.cli.examples import example
 from bundler.cli.home import Home, find_home
 from bundler.cli.options import AsJson, HomeFolder, Quiet
-from bundler.cli.planning import Locked, LockUse, Planning, Upgrade, locks_folder, planning
+from bundler.cli.planning import Locked, LockUse, Upgrade, locks_folder, planning
 from bundler.cli.results import CreatedResult, Said
+from bundler.cli.vouching import make_vouching
 from bundler.errors import BundlerError
 from bundler.events import Observer
 from bundler.model.manifest import parse_stream
-
-if TYPE_CHECKING:
-    from bundler.upstream.vouching import Vouching
 
 
 def init(
@@ -133,33 +131,10 @@ def _create(path: Path, out: Path, use: LockUse, home: Home, observe: Observer) 
                 locks=planned.locks,
                 transport=planned.transport,
                 cache=planned.cache,
-                vouching=_vouching(path, planned),
+                vouching=make_vouching(path, planned),
                 authority=authority,
                 signers=signers,
                 now=planned.began,
                 observe=observe,
             )
             return CreatedResult(create(planned.profile, planned.source, out, outside))
-
-
-def _vouching(path: Path, planned: Planning) -> Vouching:
-    """What the profile in `path` says about attestations, ready to be used."""
-    from bundler.disk import read_whole
-    from bundler.trust.attest import Attestor, public_root
-    from bundler.trust.rules import pinned_keys, rules_of
-    from bundler.upstream.provenance import ProvenanceReader
-    from bundler.upstream.vouching import Vouching
-
-    profile = planned.profile
-    pinned = profile.attestations.trusted_root
-    root = read_whole(path.parent / pinned) if pinned else public_root()
-    return Vouching(
-        root=root,
-        readers={
-            name: ProvenanceReader(planned.transport, address)
-            for name, address in planned.addresses.items()
-        },
-        passed_through={index.name: tuple(index.passed_through) for index in profile.index},
-        attestor=Attestor(root, pinned_keys(profile)),
-        rules=rules_of(profile, profile.cutoff_at(planned.began)),
-    )

@@ -136,7 +136,7 @@ def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Generat
             profile=profile,
             source=source,
             began=began,
-            request=make_request(profile, inputs, began, preferred),
+            request=make_request(profile, inputs, began, preferred, earlier.publishers),
             earlier=earlier,
             locks=earlier if use.exact else None,
             index=Origins(sources),

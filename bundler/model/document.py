@@ -84,6 +84,13 @@ class Reader:
             return tuple(value)
         raise ValueError(f"{self.place}.{key}: not an array of strings")
 
+    def truth(self, key: str) -> bool:
+        """True or false."""
+        value = self._take(key)
+        if isinstance(value, bool):
+            return value
+        raise ValueError(f"{self.place}.{key}: neither true nor false")
+
     def size(self, key: str) -> int:
         """An integer, 0 or more, that every reader of JSON understands (RFC 8259 §6)."""
         value = self._take(key)

@@ -32,6 +32,7 @@ class BundledFile:
     Attributes:
         provenance: Its attestations as the index had them; None when there were none.
         verdict: What they prove.
+        passed_through: Whether its index did not build it but took it from elsewhere.
     """
 
     filename: str
@@ -45,6 +46,7 @@ class BundledFile:
     yanked: str | None = None
     provenance: Blob | None = None
     verdict: Verdict = ABSENT
+    passed_through: bool = False
 
     def blobs(self) -> Iterator[Blob]:
         """The wheel, and what belongs to it."""
@@ -214,6 +216,7 @@ def _file_to_json(file: BundledFile) -> Json:
         "size": file.blob.size,
         "metadata": file.metadata,
         "index": file.index,
+        "passed-through": file.passed_through,
         "targets": list(file.targets),
         "required-by": list(file.required_by),
         "requires-python": file.requires_python,
@@ -241,6 +244,7 @@ def _file_from_json(document: Reader, project: NormalizedName) -> BundledFile:
         blob=Blob(document.digest("sha256"), document.size("size")),
         metadata=document.digest("metadata"),
         index=document.text("index"),
+        passed_through=document.truth("passed-through"),
         targets=document.texts("targets"),
         required_by=document.texts("required-by"),
         requires_python=document.optional_text("requires-python"),

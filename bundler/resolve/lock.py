@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -20,13 +20,16 @@ from packaging.pylock import (
     PylockValidationError,
 )
 from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName
 from packaging.version import Version
 
 from bundler.errors import BundlerError, ProfileError
 from bundler.model.artifact import Sha256, is_sdist, parse_file_name
 from bundler.model.plan import PlannedFile
+from bundler.model.publisher import Publisher
 from bundler.model.target import Target
 
+_ANEW = "run `bundle lock` to make it anew"
 _LOCK_VERSION = Version("1.0")
 _FAULTS = (
     ValueError,  # not UTF-8, not TOML, a filename that is none, a marker without meaning
@@ -39,6 +42,9 @@ _FAULTS = (
 LockedFiles = Mapping[str, Sha256]
 """The files of a lock, each with its digest."""
 
+Publishers = Mapping[NormalizedName, tuple[Publisher, ...]]
+"""Who may publish the files of a project, where a lock pins that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Locks:
@@ -46,11 +52,13 @@ class Locks:
 
     Attributes:
         by_target: By target's name; targets that have none are absent.
+        publishers: What all of them pin.
     """
 
     folder: Path
     stream: str
     by_target: Mapping[str, LockedFiles]
+    publishers: Publishers = field(default_factory=dict)
 
     def path(self, target: Target) -> Path:
         """Where a target's lock is, or would be."""
@@ -62,7 +70,9 @@ def lock_name(stream: str, target: Target) -> str:
     return f"pylock.{stream}-{target.name}.toml"
 
 
-def write_lock(target: Target, files: Sequence[PlannedFile], created_by: str) -> bytes:
+def write_lock(
+    target: Target, files: Sequence[PlannedFile], created_by: str, publishers: Publishers
+) -> bytes:
     """The lock of one target; `files` are those it installs, sorted by project."""
     lock = Pylock(
         lock_version=_LOCK_VERSION,
@@ -70,7 +80,7 @@ def write_lock(target: Target, files: Sequence[PlannedFile], created_by: str) ->
             f"=={target.python_version.major}.{target.python_version.minor}.*"
         ),
         created_by=created_by,
-        packages=[_package(file) for file in files],
+        packages=[_package(file, publishers.get(file.project, ())) for file in files],
     )
     return tomli_w.dumps(lock.to_dict()).encode()
 
@@ -81,10 +91,9 @@ def select_files(data: bytes, target: Target, name: str) -> LockedFiles:
     Raises:
         ProfileError: if it is no lock, or not one for this target; `name` is the file's.
     """
-    hint = "run `bundle lock` to make it anew"
     found: dict[str, Sha256] = {}
     try:
-        lock = Pylock.from_dict(tomllib.loads(data.decode()))
+        lock = _parse(data)
         chosen = list(
             lock.select(environment=cast("Environment", target.environment), tags=list(target.tags))
         )
@@ -92,12 +101,25 @@ def select_files(data: bytes, target: Target, name: str) -> LockedFiles:
             if isinstance(file, PackageWheel | PackageSdist):
                 parse_file_name(file.filename)  # has bounds of its own
     except _FAULTS as error:
-        raise ProfileError(f"{name} is no lock for {target.name}: {error}", hint=hint) from error
+        raise ProfileError(f"{name} is no lock for {target.name}: {error}", hint=_ANEW) from error
     for package, file in chosen:
         if not isinstance(file, PackageWheel | PackageSdist) or "sha256" not in file.hashes:
-            raise ProfileError(f"{name} has no file with a sha256 for {package.name}", hint=hint)
+            raise ProfileError(f"{name} has no file with a sha256 for {package.name}", hint=_ANEW)
         found[file.filename] = Sha256(file.hashes["sha256"])
     return found
+
+
+def pinned_publishers(data: bytes) -> Publishers:
+    """The attestation identities of a lock, which is one.
+
+    Raises:
+        ValueError: if there is one of an unknown kind.
+    """
+    return {
+        package.name: tuple(map(Publisher.of_claim, package.attestation_identities))
+        for package in _parse(data).packages
+        if package.attestation_identities
+    }
 
 
 def prove_lock(data: bytes, target: Target, files: Sequence[PlannedFile]) -> None:
@@ -134,6 +156,7 @@ def read_locks(
         BundlerError: if one cannot be read.
     """
     found: dict[str, LockedFiles] = {}
+    pinned: dict[NormalizedName, dict[Publisher, None]] = {}
     for target in targets:
         path = folder / lock_name(stream, target)
         try:
@@ -144,12 +167,20 @@ def read_locks(
             raise BundlerError(f"{path} cannot be read: {error.strerror}") from error
         try:
             found[target.name] = select_files(data, target, str(path))
+            for project, publishers in pinned_publishers(data).items():
+                pinned.setdefault(project, {}).update(dict.fromkeys(publishers))
         except ProfileError as error:
             unusable(error)
-    return Locks(folder, stream, found)
+        except ValueError as error:
+            raise ProfileError(f"{path}: {error}", hint=_ANEW) from error
+    return Locks(folder, stream, found, {name: tuple(each) for name, each in pinned.items()})
 
 
-def _package(file: PlannedFile) -> Package:
+def _parse(data: bytes) -> Pylock:
+    return Pylock.from_dict(tomllib.loads(data.decode()))
+
+
+def _package(file: PlannedFile, publishers: Sequence[Publisher]) -> Package:
     make = PackageSdist if is_sdist(file.remote.filename) else PackageWheel
     known = make(
         name=file.remote.filename,
@@ -164,6 +195,8 @@ def _package(file: PlannedFile) -> Package:
         requires_python=file.requires_python or None,
         sdist=known if isinstance(known, PackageSdist) else None,
         wheels=[known] if isinstance(known, PackageWheel) else None,
+        attestation_identities=[{"kind": each.kind, **dict(each.words)} for each in publishers]
+        or None,
     )
 
 

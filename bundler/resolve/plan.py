@@ -58,7 +58,7 @@ def plan_of(resolution: Resolution, tool: str, observe: Observer) -> Plan:
     locks = {}
     for solution in resolution.solutions:
         pinned = [by_name[pin.file.filename] for _, pin in sorted(solution.pins.items())]
-        data = write_lock(solution.target, pinned, tool)
+        data = write_lock(solution.target, pinned, tool, resolution.request.publishers)
         prove_lock(data, solution.target, pinned)
         locks[lock_name(resolution.request.stream, solution.target)] = data
     plan = Plan(

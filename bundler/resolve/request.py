@@ -12,6 +12,7 @@ from packaging.version import Version
 from bundler.model.asked import Inputs
 from bundler.model.profile import Profile
 from bundler.model.target import Target
+from bundler.resolve.lock import Publishers
 from bundler.resolve.terms import Rules, Terms, make_terms
 
 
@@ -26,6 +27,7 @@ class Request:
         breadth: How many versions of each direct requirement to carry.
         align: Whether the targets shall share versions where they can.
         all_wheels: Whether to carry every wheel that a target could install, not only the best.
+        publishers: What locks shall pin.
     """
 
     stream: str
@@ -34,6 +36,7 @@ class Request:
     breadth: int = 1
     align: bool = False
     all_wheels: bool = False
+    publishers: Publishers = field(default_factory=dict)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -53,7 +56,11 @@ class Preferences:
 
 
 def make_request(
-    profile: Profile, inputs: Inputs, now: datetime, preferences: Preferences | None = None
+    profile: Profile,
+    inputs: Inputs,
+    now: datetime,
+    preferences: Preferences | None = None,
+    publishers: Publishers | None = None,
 ) -> Request:
     """What to resolve for a profile; `now` is what an age in it is counted from."""
     table = profile.profile
@@ -72,4 +79,5 @@ def make_request(
         breadth=table.breadth,
         align=table.align,
         all_wheels=table.wheels == "all",
+        publishers=publishers or {},
     )

@@ -15,11 +15,12 @@ def excuse(projects: Iterable[NormalizedName]) -> str:
     return f"[attestations]\navailable = [{names}]"
 
 
-def publisher_table(publisher: Publisher, project: NormalizedName) -> str:
+def publisher_table(publisher: Publisher, *projects: NormalizedName) -> str:
     """The table for a profile that lets files of this publisher in."""
     if publisher.kind == KEY:
         return f"[[publisher]] with the key {publisher.words[0][1]}"
-    lines = [f'projects = ["{project}"]', f'kind = "{publisher.kind}"']
+    names = ", ".join(f'"{project}"' for project in projects)
+    lines = [f"projects = [{names}]", f'kind = "{publisher.kind}"']
     lines += [f'{name} = "{_escape(word)}"' for name, word in publisher.words]
     return "\n".join(["[[publisher]]", *lines])
 

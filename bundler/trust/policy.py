@@ -93,6 +93,7 @@ class Rules:
         project_modes: Patterns of projects by mode; they outweigh the index's mode, and a stricter
             one outweighs the others.
         expected: The publishers that the profile names.
+        pinned: Those that locks have, for projects for which the profile names none.
         denied: Requirements such as "evil" or "evil<2".
         denied_digests: Of files.
         rebuilt_only: Names of the indexes whose files must be built by the index.
@@ -103,6 +104,7 @@ class Rules:
     modes: Mapping[str, Mode] = field(default_factory=dict)
     project_modes: Mapping[Mode, tuple[str, ...]] = field(default_factory=dict)
     expected: tuple[Expected, ...] = ()
+    pinned: Mapping[NormalizedName, tuple[Publisher, ...]] = field(default_factory=dict)
     denied: tuple[Requirement, ...] = ()
     denied_digests: frozenset[Sha256] = frozenset()
     rebuilt_only: frozenset[str] = frozenset()
@@ -186,8 +188,8 @@ def decide(facts: FileFacts, verdict: Verdict, former: Former | None, rules: Rul
 def mode_of(facts: FileFacts, rules: Rules) -> Mode:
     """How much this file is asked to attest.
 
-    That of the project where the profile has one; a project whose publisher is named must be
-    attested; else that of the index.
+    That of the project where the profile has one; a project whose publisher is named or pinned
+    must be attested; else that of the index.
     """
     mode = _project_mode(facts.project, rules)
     if mode is not None:
@@ -269,7 +271,8 @@ def _judge_publisher(
         return _ALLOWED
     if expected:
         return Decision(
-            f"it is attested by {identity.publisher}, but the profile expects {_listed(expected)}",
+            f"it is attested by {identity.publisher}, but the profile or its locks expect"
+            f" {_listed(expected)}",
             fix,
         )
     if former is None or not former.publishers:
@@ -284,6 +287,11 @@ def _judge_publisher(
 
 
 def _expected_of(facts: FileFacts, rules: Rules) -> Sequence[Publisher]:
+    return named_by_profile(facts, rules) or rules.pinned.get(facts.project, ())
+
+
+def named_by_profile(facts: FileFacts, rules: Rules) -> Sequence[Publisher]:
+    """The publishers that the profile's tables name for a file."""
     return [
         each.publisher
         for each in rules.expected

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from packaging.requirements import Requirement
+from packaging.utils import NormalizedName
 
 from bundler.errors import ProfileError
 from bundler.model.artifact import Sha256
@@ -16,12 +17,17 @@ from bundler.trust.pinned_keys import PinnedKey, key_fingerprint, read_key
 from bundler.trust.policy import Expected, Mode, Rules
 
 
-def rules_of(profile: Profile, cutoff: datetime | None) -> Rules:
+def rules_of(
+    profile: Profile,
+    cutoff: datetime | None,
+    pinned: Mapping[NormalizedName, tuple[Publisher, ...]],
+) -> Rules:
     """What the profile wants.
 
     Args:
         profile: Its keys under `[[publisher]]` are read.
         cutoff: As a time; the profile may have it as an age.
+        pinned: What its locks have.
 
     Raises:
         ProfileError: naming a key that cannot be used.
@@ -37,6 +43,7 @@ def rules_of(profile: Profile, cutoff: datetime | None) -> Rules:
             Mode.NONE: tuple(listed.none),
         },
         expected=tuple(_expected(profile)),
+        pinned=pinned,
         denied=tuple(map(Requirement, denied)),
         denied_digests=frozenset(map(Sha256, digests)),
         rebuilt_only=frozenset(each.name for each in profile.index if each.require_rebuilt),

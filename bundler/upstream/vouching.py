@@ -105,6 +105,8 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _summary(files: Iterable[Vouched]) -> str:
-    outcomes = [each.verdict.outcome for each in files]
-    counts = ((outcomes.count(outcome), outcome) for outcome in Outcome)
-    return ", ".join(f"{count} {outcome}" for count, outcome in counts if count) or "no files"
+    known = list(files)
+    outcomes = [each.verdict.outcome for each in known]
+    counts = [(outcomes.count(outcome), str(outcome)) for outcome in Outcome]
+    counts.append((sum(each.facts.passed_through for each in known), "not built by their index"))
+    return ", ".join(f"{count} {what}" for count, what in counts if count) or "no files"

@@ -11,7 +11,7 @@ import ssl
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, Self
@@ -61,7 +61,9 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
+    """What is sent when nothing is wrong."""
+
     status: int
     body: bytes
     headers: dict[str, str]
@@ -166,17 +168,14 @@ class FakeIndex:
             metadata_sha256=_digest(siblings) if siblings and metadata is True else None,
             provenance=self.origin + provenance if provenance else provenance,
         )
-        name = canonicalize_name(project or filename.partition("-")[0])
-        before = self._pages.get(name, ProjectPage(name=name, files=()))
-        self.put_page(
-            ProjectPage(
-                name=name,
-                files=(*before.files, file),
-                status=before.status,
-                status_reason=before.status_reason,
-            )
-        )
+        self.list_file(file, project or filename.partition("-")[0])
         return file
+
+    def list_file(self, file: RemoteFile, project: str) -> None:
+        """Put a file onto its project's page; `serve` has what is at its address."""
+        name = canonicalize_name(project)
+        before = self._pages.get(name, ProjectPage(name=name, files=()))
+        self.put_page(replace(before, files=(*before.files, file)))
 
     def serve(self, path: str, content: bytes) -> None:
         """Answer requests for `path` with `content`."""
@@ -209,20 +208,20 @@ class FakeIndex:
             waiting = self._faults.get(request.path.partition("?")[0])
             return waiting.pop(0) if waiting else None
 
-    def answer(self, request: Request) -> _Answer:
+    def answer(self, request: Request) -> Answer:
         """The right answer."""
         if self.credentials is not None:
             token = base64.b64encode(":".join(self.credentials).encode()).decode()
             if request.headers.get("authorization") != f"Basic {token}":
-                return _Answer(401, b"who are you", {"WWW-Authenticate": "Basic"})
+                return Answer(401, b"who are you", {"WWW-Authenticate": "Basic"})
         path = request.path.partition("?")[0]
         if path in self._files:
             return self._file(self._files[path], request.headers)
         if path.startswith("/simple/") and not path.endswith("/"):
-            return _Answer(301, b"", {"Location": path + "/"})
+            return Answer(301, b"", {"Location": path + "/"})
         return self._page(path, request)
 
-    def _page(self, path: str, request: Request) -> _Answer:
+    def _page(self, path: str, request: Request) -> Answer:
         name = unquote(path).removeprefix("/simple/").rstrip("/")
         accept = request.headers.get("accept", "*/*")
         wants_json = self.form == "json" or (self.form == "both" and JSON in accept)
@@ -232,30 +231,30 @@ class FakeIndex:
             page = self._pages[name]
             body = json_page(page) if wants_json else html_page(page, sizes=self.sizes)
         else:
-            return _Answer(404, b"no such page", {"Content-Type": "text/plain"})
+            return Answer(404, b"no such page", {"Content-Type": "text/plain"})
         kind = JSON if wants_json else HTML if HTML in accept else "text/html; charset=utf-8"
         usual = {"Content-Type": kind, "ETag": f'"{_digest(body)[:16]}"', "Vary": "Accept"}
         sent = {name: value for name, value in (usual | self.page_headers).items() if value}
         for asked, told in (("if-none-match", "ETag"), ("if-modified-since", "Last-Modified")):
             if asked in request.headers:
                 same = request.headers[asked] == sent.get(told)
-                return _Answer(304 if same else 200, b"" if same else body, sent)
-        return _Answer(200, body, sent)
+                return Answer(304 if same else 200, b"" if same else body, sent)
+        return Answer(200, body, sent)
 
-    def _file(self, content: bytes, headers: Mapping[str, str]) -> _Answer:
+    def _file(self, content: bytes, headers: Mapping[str, str]) -> Answer:
         found = re.fullmatch(r"bytes=(\d*)-(\d*)", headers.get("range", ""))
         kind = {"Content-Type": "application/octet-stream"}
         if not self.ranges or not found or not (found[1] or found[2]):
-            return _Answer(200, content, kind)
+            return Answer(200, content, kind)
         total = len(content)
         if found[1]:
             first, last = int(found[1]), min(int(found[2] or total - 1), total - 1)
         else:
             first, last = max(total - int(found[2]), 0), total - 1
         if first > last or not (found[1] or self.suffix_ranges):
-            return _Answer(416, b"", {"Content-Range": f"bytes */{total}"})
+            return Answer(416, b"", {"Content-Range": f"bytes */{total}"})
         kind["Content-Range"] = f"bytes {first}-{last}/{total}"
-        return _Answer(206, content[first : last + 1], kind)
+        return Answer(206, content[first : last + 1], kind)
 
 
 def _digest(data: bytes) -> Sha256:
@@ -303,13 +302,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 
-    def _spoil(self, right: _Answer, fault: Fault) -> _Answer:
+    def _spoil(self, right: Answer, fault: Fault) -> Answer:
         body = right.body if fault.body is None else fault.body
         if fault.redirect is not None:
-            return _Answer(302, b"", {"Location": fault.redirect})
-        return _Answer(fault.status or right.status, body, right.headers | dict(fault.headers))
+            return Answer(302, b"", {"Location": fault.redirect})
+        return Answer(fault.status or right.status, body, right.headers | dict(fault.headers))
 
-    def _send(self, answer: _Answer, fault: Fault) -> None:
+    def _send(self, answer: Answer, fault: Fault) -> None:
         self.owner.statuses.append((self.path, answer.status))
         self.send_response_only(answer.status, HTTPStatus(answer.status).phrase)
         usual = {"Content-Length": str(len(answer.body)), "Date": self.date_time_string()}

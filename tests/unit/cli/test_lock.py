@@ -65,6 +65,7 @@ def test_locks_are_written_beside_the_profile(host: Site) -> None:
             {"project": "app", "before": [], "after": ["1.0"]},
             {"project": "lib", "before": [], "after": ["1.0"]},
         ],
+        "publishers": {},
     }
     assert found["size"] > 0
     assert sorted(path.name for path in folder(host).iterdir()) == NAMES

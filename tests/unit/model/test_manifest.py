@@ -163,6 +163,7 @@ def test_a_key_of_the_manifest_is_never_left_out(key: str) -> None:
         ({"sha256": "x"}, r"project document\.files\[0\]\.sha256: not a sha256 digest"),
         ({"size": None}, r"project document\.files\[0\]\.size: not an integer"),
         ({"yanked": False}, r"project document\.files\[0\]\.yanked: neither a string nor null"),
+        ({"passed-through": 1}, r"files\[0\]\.passed-through: neither true nor false"),
         ({"more": 1}, r"project document\.files\[0\]: unknown key 'more'"),
     ],
 )

@@ -29,7 +29,7 @@ def planned(uploaded: str | None = None) -> tuple[PlannedFile, ...]:
 
 def test_a_lock_gives_back_what_was_written() -> None:
     files = planned()
-    data = write_lock(TARGET, files, "test 1")
+    data = write_lock(TARGET, files, "test 1", {})
     assert select_files(data, TARGET, "x") == {f.remote.filename: f.blob.sha256 for f in files}
     prove_lock(data, TARGET, files)
 
@@ -47,7 +47,7 @@ def test_a_lock_gives_back_what_was_written() -> None:
 def test_an_upload_time_without_a_zone_is_left_out(
     uploaded: str | None, written: bytes | None
 ) -> None:
-    data = write_lock(TARGET, planned(uploaded), "test 1")
+    data = write_lock(TARGET, planned(uploaded), "test 1", {})
     assert data.count(b"upload-time") == (2 if written else 1)  # b has one
     assert written is None or written in data
 
@@ -55,7 +55,7 @@ def test_an_upload_time_without_a_zone_is_left_out(
 def test_a_lock_that_does_not_give_what_was_planned_is_our_fault() -> None:
     files = planned()
     with pytest.raises(BundlerError) as caught:
-        prove_lock(write_lock(TARGET, files[:1], "test 1"), TARGET, files)
+        prove_lock(write_lock(TARGET, files[:1], "test 1", {}), TARGET, files)
     assert caught.value.message == (
         f"the lock of {TARGET.name} does not give what was planned: b-1-py3-none-any.whl"
     )

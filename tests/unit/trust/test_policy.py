@@ -199,7 +199,8 @@ def table(repository: str, workflow: str = "release.yml") -> str:
             None,
             expecting(REBUILDER, RELEASE),
             Decision(
-                "it is attested by GitHub mallory/web release.yml, but the profile expects"
+                "it is attested by GitHub mallory/web release.yml, but the profile or its locks"
+                " expect"
                 " GitHub example/web release.yml or URL https://i.example.org"
                 " https://i.example.org/3",
                 table("mallory/web"),
@@ -211,7 +212,8 @@ def table(repository: str, workflow: str = "release.yml") -> str:
             ATTESTED,
             expecting(REBUILDER),
             Decision(
-                "it is attested by GitHub example/web release.yml, but the profile expects"
+                "it is attested by GitHub example/web release.yml, but the profile or its locks"
+                " expect"
                 " URL https://i.example.org https://i.example.org/3",
                 table("example/web"),
             ),

@@ -33,7 +33,7 @@ def faults(text: str) -> list[str]:
 
 
 def test_a_profile_that_says_nothing() -> None:
-    rules = rules_of(profile(""), None)
+    rules = rules_of(profile(""), None, {})
     assert rules == Rules(
         modes={"default": Mode.AVAILABLE},
         project_modes={Mode.REQUIRED: (), Mode.AVAILABLE: (), Mode.NONE: ()},
@@ -74,7 +74,7 @@ kind = "key"
 key = """{PEM}"""
 ''')
     (key,) = pinned_keys(asked)
-    assert rules_of(asked, NOON) == Rules(
+    assert rules_of(asked, NOON, {}) == Rules(
         modes={"rebuilt": Mode.REQUIRED},
         project_modes={
             Mode.REQUIRED: ("web-*",),
@@ -109,7 +109,7 @@ def test_a_key_that_is_none() -> None:
     bad = profile(
         '[[publisher]]\nprojects = ["a"]\nkind = "key"\nkey = "-----BEGIN PUBLIC KEY-----"\n'
     )
-    for read in (pinned_keys, lambda asked: rules_of(asked, None)):
+    for read in (pinned_keys, lambda asked: rules_of(asked, None, {})):
         with pytest.raises(ProfileError, match=r"publisher\[0\]\.key: not a public key in PEM"):
             read(bad)
 
