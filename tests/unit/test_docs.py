@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -171,6 +172,35 @@ def test_every_attack_has_a_row() -> None:
     for row in rows:
         assert len(row) == 4
         assert "`test_" in row[3] or row[3] == "later |"
+
+
+def test_the_errors_of_attacks_are_those_of_their_tests() -> None:
+    """Each piece of an error between two `…` stands in the test that is named beside it."""
+    rows = re.findall(
+        r"^\| .+ \| `(test_\w+)` \| (.+) \| [1-6] \|$",
+        (ROOT / "docs" / "attacks.md").read_text(),
+        re.MULTILINE,
+    )
+    texts = _texts_of_tests()
+    assert len(rows) > 15
+    for name, error in rows:
+        for piece in filter(None, map(str.strip, error.split("…"))):
+            assert any(piece in text for text in texts[name]), (name, piece)
+
+
+def _texts_of_tests() -> dict[str, list[str]]:
+    """Every string in each test, adjacent ones joined."""
+    found: dict[str, list[str]] = {}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                constants = [each for each in ast.walk(node) if isinstance(each, ast.Constant)]
+                found.setdefault(node.name, []).extend(
+                    " ".join(each.value.split())
+                    for each in constants
+                    if isinstance(each.value, str)
+                )
+    return found
 
 
 def test_the_schema_is_up_to_date() -> None:
