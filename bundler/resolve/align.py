@@ -13,7 +13,7 @@ from dataclasses import replace
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from bundler.resolve.solve import Conflict, Solution
+from bundler.resolve.solution import Conflict, Solution
 from bundler.resolve.terms import Terms
 
 # A shared version often lets its dependencies be shared, which shows in the next round.

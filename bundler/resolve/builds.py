@@ -17,7 +17,8 @@ from bundler.model.artifact import is_sdist
 from bundler.model.asked import parse_requirement
 from bundler.model.plan import PlannedFile
 from bundler.resolve.catalogue import Catalogue
-from bundler.resolve.solve import Conflict, Pin, Solution, solve
+from bundler.resolve.solution import Conflict, Pin, Solution
+from bundler.resolve.solve import solve
 from bundler.resolve.terms import Terms
 from bundler.resolve.wanted import NOTHING, Candidate, Cause, Key
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from bundler.resolve.catalogue import Catalogue
 from bundler.resolve.explain import explain
-from bundler.resolve.solve import Conflict, solve
+from bundler.resolve.solution import Conflict
+from bundler.resolve.solve import solve
 from bundler.resolve.wanted import Wanted
 
 # Rounds for each trial: what needs more counts as solvable, so that more requirements are shown.

@@ -21,7 +21,8 @@ from bundler.resolve.explain import explain
 from bundler.resolve.lock import LockedFiles, Locks
 from bundler.resolve.request import Preferences, Request
 from bundler.resolve.resolution import Resolution
-from bundler.resolve.solve import Conflict, Solution, solve
+from bundler.resolve.solution import Conflict, Solution
+from bundler.resolve.solve import solve
 from bundler.resolve.terms import Terms
 
 _HINT = "run `bundle lock` to make the locks anew, and look at what has changed"

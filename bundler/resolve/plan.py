@@ -19,7 +19,7 @@ from bundler.resolve.locked import resolve_locked
 from bundler.resolve.request import Request
 from bundler.resolve.resolution import Likely, Resolution, resolve
 from bundler.resolve.select import Shelf
-from bundler.resolve.solve import Solution
+from bundler.resolve.solution import Solution
 
 
 def find_resolution(

@@ -21,7 +21,8 @@ from bundler.resolve.catalogue import Catalogue
 from bundler.resolve.explain import explain
 from bundler.resolve.index import WheelFacts
 from bundler.resolve.resolution import Resolution
-from bundler.resolve.solve import Conflict, solve
+from bundler.resolve.solution import Conflict
+from bundler.resolve.solve import solve
 
 _HINT = "please report this: the bundle was not signed"
 

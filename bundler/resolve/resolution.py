@@ -19,7 +19,7 @@ from bundler.resolve.builds import closures, solve_with_builds
 from bundler.resolve.catalogue import Catalogue
 from bundler.resolve.clash import describe
 from bundler.resolve.request import Request
-from bundler.resolve.solve import Conflict, Solution
+from bundler.resolve.solution import Conflict, Solution
 from bundler.resolve.terms import Terms
 from bundler.resolve.wanted import Wanted
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from packaging.utils import NormalizedName
-from packaging.version import Version
 from resolvelib import BaseReporter, ResolutionImpossible, ResolutionTooDeep
 from resolvelib.resolvers import Resolution
 from resolvelib.structs import State
 
-from bundler.model.artifact import RemoteFile
 from bundler.model.plan import PlannedFile
-from bundler.model.target import Target
+from bundler.resolve.better import better_versions, is_newer
 from bundler.resolve.catalogue import Catalogue, Shelves
 from bundler.resolve.dependencies import Dependencies
 from bundler.resolve.hopeless import Prospects
-from bundler.resolve.index import WheelFacts
 from bundler.resolve.provider import Provider
+from bundler.resolve.solution import Asked, Conflict, Pin, Solution
 from bundler.resolve.terms import Terms
 from bundler.resolve.wanted import Candidate, Cause, Key, Wanted
 
@@ -28,84 +25,11 @@ MAX_ROUNDS = 20_000
 
 _THOROUGH_ROUNDS = 2_000
 
+# One better version lets another one in, and so on.
+_MOST_CHANGES = 8
+
 # Few resolutions meet as many conflicts; then it is worth while to see whether there is any hope.
 _PATIENCE = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One reason for a project: a requirement, and who has it; None for the profile itself."""
-
-    wanted: Wanted
-    parent: Candidate | None
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """A project in a solution."""
-
-    version: Version
-    file: RemoteFile
-    facts: WheelFacts
-    asked: tuple[Asked, ...]
-
-    @property
-    def required_by(self) -> frozenset[str]:
-        """Project names, or "profile"."""
-        return frozenset(
-            "profile" if a.parent is None else a.parent.key.project for a in self.asked
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """What one target installs.
-
-    Attributes:
-        dependencies: What the search learnt, of versions that it took and of others.
-        builds: What the build of each source distribution among the pins needs; see `builds`.
-    """
-
-    pins: Mapping[NormalizedName, Pin]
-    dependencies: Dependencies
-    builds: Mapping[NormalizedName, Solution] = field(default_factory=dict)
-
-    @property
-    def terms(self) -> Terms:
-        """What was solved."""
-        return self.dependencies.shelves.terms
-
-    @property
-    def target(self) -> Target:
-        """For whom."""
-        return self.terms.target
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """That a target has no solution.
-
-    Attributes:
-        causes: The requirements that clash, as far as the search knows.
-        hopeless: Each of the causes is, or leads to, one that nothing can meet.
-        exhausted: How many rounds were searched in vain; None when it is certain that there is no
-            solution.
-    """
-
-    causes: Sequence[Cause]
-    dependencies: Dependencies
-    hopeless: bool = False
-    exhausted: int | None = None
-
-    @property
-    def terms(self) -> Terms:
-        """What could not be solved."""
-        return self.dependencies.shelves.terms
-
-    @property
-    def target(self) -> Target:
-        """For whom."""
-        return self.terms.target
 
 
 class _Watch(BaseReporter[Wanted, Candidate, Key]):
@@ -137,6 +61,27 @@ def solve(
     Raises:
         DigestMismatchError, NetworkError: when the index or a wheel's metadata fails.
     """
+    solution = _solve(terms, catalogue, likely, max_rounds)
+    if isinstance(solution, Conflict):
+        return solution
+    for _ in range(_MOST_CHANGES):
+        better = better_versions(solution)
+        kept = {project: pin.version for project, pin in solution.pins.items()}
+        again = better and _solve(
+            replace(terms, shared=kept | better), catalogue, likely, max_rounds
+        )
+        if not isinstance(again, Solution) or not is_newer(solution, again):
+            break
+        solution = replace(again, dependencies=solution.dependencies)
+    return solution
+
+
+def _solve(
+    terms: Terms,
+    catalogue: Catalogue,
+    likely: Callable[[PlannedFile], None],
+    max_rounds: int,
+) -> Solution | Conflict:
     for wanted in terms.roots:
         catalogue.ask(wanted.key.project)
     dependencies = Dependencies(Shelves(catalogue, terms))

@@ -15,7 +15,7 @@ from bundler.model.asked import THE_PROFILE
 from bundler.resolve.reasons import why_not_installable
 from bundler.resolve.resolution import Resolution
 from bundler.resolve.select import Offer, pins_exactly
-from bundler.resolve.solve import Asked, Pin, Solution
+from bundler.resolve.solution import Asked, Pin, Solution
 from bundler.resolve.terms import Terms
 from bundler.resolve.wanted import Candidate, Key, Wanted
 

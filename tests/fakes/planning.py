@@ -30,7 +30,7 @@ from bundler.resolve.lock import Locks
 from bundler.resolve.plan import find_resolution, plan_of
 from bundler.resolve.request import Preferences, make_request
 from bundler.resolve.resolution import Likely, Resolution
-from bundler.resolve.solve import Solution
+from bundler.resolve.solution import Solution
 from bundler.resolve.terms import Terms
 from bundler.trust.policy import FileFacts
 from bundler.upstream.vouching import Vouched

@@ -9,7 +9,7 @@ from packaging.version import Version
 from bundler.resolve.align import align
 from bundler.resolve.request import Preferences
 from bundler.resolve.resolution import Resolution
-from bundler.resolve.solve import Conflict
+from bundler.resolve.solution import Conflict
 from bundler.resolve.terms import Terms
 from bundler.resolve.why import tell_why
 from tests.fakes.planning import LINUX, WINDOWS, MemoryIndex, profile, resolve, versions_of

@@ -7,7 +7,8 @@ from bundler.model.target import parse_target
 from bundler.resolve.catalogue import Catalogue
 from bundler.resolve.clash import describe, smallest_clash
 from bundler.resolve.dependencies import Dependencies
-from bundler.resolve.solve import Conflict, solve
+from bundler.resolve.solution import Conflict
+from bundler.resolve.solve import solve
 from tests.fakes.planning import LINUX, WINDOWS, MemoryIndex, make_terms, plan
 
 TARGET = parse_target("3.12", LINUX)

@@ -8,7 +8,8 @@ from bundler.resolve.catalogue import Catalogue, Shelves
 from bundler.resolve.clash import describe
 from bundler.resolve.dependencies import Dependencies
 from bundler.resolve.hopeless import Prospects
-from bundler.resolve.solve import Conflict, Solution, solve
+from bundler.resolve.solution import Conflict, Solution
+from bundler.resolve.solve import solve
 from tests.fakes.planning import LINUX, MemoryIndex, make_terms, plan, resolved
 
 TARGET = parse_target("3.12", LINUX)

@@ -15,7 +15,8 @@ from bundler.resolve import terms
 from bundler.resolve.catalogue import Catalogue
 from bundler.resolve.explain import explain
 from bundler.resolve.request import make_request
-from bundler.resolve.solve import Conflict, Solution, solve
+from bundler.resolve.solution import Conflict, Solution
+from bundler.resolve.solve import solve
 from bundler.resolve.terms import Rules, Terms
 from tests.fakes.planning import (
     LINUX,
