@@ -19,7 +19,7 @@ from pathlib import Path
 
 from securesystemslib.signer import Signer
 
-from bundler import __version__, describe
+from bundler import TOOL, describe
 from bundler.archive.pack import VolumeWriter, head_reserve
 from bundler.archive.store import BlobStore
 from bundler.describe import Admitted
@@ -30,12 +30,7 @@ from bundler.model.manifest import Manifest, ProjectDocument
 from bundler.model.plan import Plan
 from bundler.model.profile import Profile
 from bundler.model.volume import VolumeIndex, volume_stem
-from bundler.resolve.index import Index
-from bundler.resolve.lock import Locks
-from bundler.resolve.plan import find_resolution, plan_of
-from bundler.resolve.proof import BundledIndex, prove_closure
-from bundler.resolve.request import Request
-from bundler.resolve.resolution import Resolution
+from bundler.resolve.planner import Planner
 from bundler.trust.authority import Authority
 from bundler.trust.former import read_formers, remember, write_formers
 from bundler.trust.policy import check
@@ -45,8 +40,6 @@ from bundler.upstream.vouching import Vouched, Vouching
 from bundler.wheel.inspector import WheelInspector
 from bundler.wheel.natives import NativeParser
 
-TOOL = f"bundler {__version__}"
-
 _CONTENTS = "contents"
 
 
@@ -55,15 +48,11 @@ class Outside:
     """What `create` works with: the seams, all built by the command line.
 
     Attributes:
-        request: What the profile asks for, its files read.
-        locks: To take exactly what they have; None to resolve.
         cache: Where downloaded blobs are kept from one run to the next.
         vouching: Fetches attestations, and judges by them.
     """
 
-    index: Index
-    request: Request
-    locks: Locks | None
+    planner: Planner
     transport: Transport
     cache: BlobStore
     vouching: Vouching
@@ -105,23 +94,17 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
             outside.transport, outside.cache, check=inspector.check, observer=outside.observe
         ) as downloads,
     ):
-        resolution = find_resolution(
-            outside.request, outside.locks, outside.index, outside.observe, downloads.begin
-        )
-        plan = plan_of(resolution, TOOL, outside.observe)
-        outside.index.close()
+        plan = outside.planner.plan(downloads.begin)
         downloads.start(plan.files)
         vouched = outside.vouching.vouch(plan, outside.cache, outside.observe)
         files = [(each.facts, each.verdict) for each in vouched.values()]
         check(files, read_formers(outside.authority.folder), outside.vouching.rules)
-        admitted = Admitted(plan, vouched)
-        return _pack(profile, source, resolution, admitted, inspector, downloads, out, outside)
+        return _pack(profile, source, Admitted(plan, vouched), inspector, downloads, out, outside)
 
 
 def _pack(
     profile: Profile,
     source: bytes,
-    resolution: Resolution,
     admitted: Admitted,
     inspector: WheelInspector,
     downloads: Downloader,
@@ -144,7 +127,7 @@ def _pack(
         VolumeWriter(path, reserved, observe=outside.observe) as volume,
         ThreadPoolExecutor(1, "proof") as beside,
     ):
-        proven = beside.submit(prove_closure, resolution, BundledIndex(described, plan.metadata))
+        proven = beside.submit(outside.planner.prove, described)
         volume.add(
             wanted,
             lambda blob: downloads.open(blob) if blob in wheels else outside.cache.open(blob),

@@ -19,7 +19,7 @@ mapped in the module that imports the library which raises them.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class BundlerError(Exception):
@@ -37,6 +37,16 @@ class BundlerError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """To be pickled whole, whatever the arguments of a subclass are."""
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type[BundlerError], args: tuple[str], data: dict[str, Any]) -> BundlerError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(data)
+    return error
 
 
 class ProfileError(BundlerError):

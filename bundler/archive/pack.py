@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,8 @@ Wanted: TypeAlias = "tuple[str, Sequence[Blob]]"
 """A segment to be: its label and its blobs in order."""
 
 _HEAD_UNIT = 64 << 10
+_SYNC_AT = 32 << 20
+"""Bytes that are written before the disk is asked to make them safe."""
 _LONGEST = 10**15
 """No number in an index has more digits than this one."""
 
@@ -55,13 +58,16 @@ class VolumeWriter:
         self._frame_limit = frame_limit
         self._observe = observe
         self._segments: list[Segment] = []
-        self._end = reserved
+        self._end = self._synced = reserved
+        self._disk = ThreadPoolExecutor(1, "disk")
+        self._sync: Future[None] = Future()
 
     def __enter__(self) -> Self:
         self._refuse_to_overwrite()
         self._part.unlink(missing_ok=True)
         self._file = self._part.open("xb")
         self._file.seek(self._reserved)
+        self._sync.set_result(None)
         return self
 
     def __exit__(
@@ -70,6 +76,7 @@ class VolumeWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._disk.shutdown()
         # What can no longer be flushed, to a full disk, is about to be removed anyway.
         with suppress(OSError):
             self._file.close()
@@ -170,6 +177,7 @@ class VolumeWriter:
             self._file.seek(0)
             self._file.write(head)
             self._file.flush()
+            self._sync.result()
             os.fsync(self._file.fileno())
             self._file.close()
         self._refuse_to_overwrite()
@@ -180,7 +188,18 @@ class VolumeWriter:
         for frame in work.write(blobs):
             offset, self._end = self._end, self._end + frame.size
             self._observe(Advanced(phase, frame.length))
+            self._sync_early()
             yield Frame(offset=offset, size=frame.size, sha256=frame.sha256, length=frame.length)
+
+    def _sync_early(self) -> None:
+        """Let the disk work while frames are made, so that `seal` has little to wait for.
+
+        An error is told once, to whoever syncs first, so it is kept for the next who asks.
+        """
+        if self._end - self._synced > _SYNC_AT and self._sync.done():
+            self._sync.result()
+            self._synced = self._end
+            self._sync = self._disk.submit(os.fdatasync, self._file.fileno())
 
     def _refuse_to_overwrite(self) -> None:
         if os.path.lexists(self._final):

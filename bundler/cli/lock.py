@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bundler import TOOL
 from bundler.cli.console import console
 from bundler.cli.home import find_home
 from bundler.cli.lock_results import LockedResult, WhyResult
@@ -18,6 +19,7 @@ from bundler.cli.planning import (
     Planning,
     Upgrade,
     UpgradePackages,
+    indexes,
     locks_folder,
     planning,
 )
@@ -28,6 +30,7 @@ from bundler.events import Observer, ignore
 if TYPE_CHECKING:
     from bundler.model.plan import Plan
     from bundler.resolve.lock import Publishers
+    from bundler.upstream.origins import Origins
     from bundler.upstream.vouching import Vouching
 
 
@@ -72,26 +75,27 @@ def lock(  # noqa: PLR0913 - a command has as many options as it has
         upgrade=upgrade,
         packages=upgrade_package or (),
     )
-    with (
-        console(as_json=as_json, quiet=quiet) as shown,
-        planning(profile, use, find_home(home), shown.observe) as planned,
-    ):
-        if why is None:
-            vouching = make_vouching(profile, planned) if publishers else None
-            shown.result(_lock(planned, use, vouching, shown.observe))
-        else:
-            shown.result(_why(planned, why, shown.observe))
+    with console(as_json=as_json, quiet=quiet) as shown:
+        planned = planning(profile, use, find_home(home), shown.observe)
+        with indexes(planned, shown.observe) as index:
+            if why is not None:
+                shown.result(_why(planned, index, why, shown.observe))
+            elif publishers:
+                from bundler.upstream.transport import Transport
+
+                with Transport(credentials=planned.credentials) as transport:
+                    vouching = make_vouching(profile, planned, transport)
+                    shown.result(_lock(planned, index, use, vouching, shown.observe))
+            else:
+                shown.result(_lock(planned, index, use, None, shown.observe))
 
 
 def _lock(
-    planned: Planning, use: LockUse, vouching: Vouching | None, observe: Observer
+    planned: Planning, index: Origins, use: LockUse, vouching: Vouching | None, observe: Observer
 ) -> LockedResult:
-    from bundler.create import TOOL
     from bundler.resolve.plan import find_resolution, plan_of
 
-    resolution = find_resolution(
-        planned.request, planned.locks, planned.index, observe, lambda _file: None
-    )
+    resolution = find_resolution(planned.request, planned.locks, index, observe, lambda _file: None)
     plan = plan_of(resolution, TOOL, observe)
     found: Publishers = {}
     if vouching is not None:
@@ -125,7 +129,7 @@ def _write(folder: Path, plan: Plan, planned: Planning) -> None:
         raise BundlerError(f"{error.filename or folder}: {error.strerror or error}") from error
 
 
-def _why(planned: Planning, name: str, observe: Observer) -> WhyResult:
+def _why(planned: Planning, index: Origins, name: str, observe: Observer) -> WhyResult:
     from packaging.utils import InvalidName, canonicalize_name
 
     from bundler.resolve.plan import find_resolution
@@ -137,9 +141,7 @@ def _why(planned: Planning, name: str, observe: Observer) -> WhyResult:
         raise BundlerError(
             f"{name!r} is not a project's name", hint="give a name alone, without a version"
         ) from error
-    resolution = find_resolution(
-        planned.request, planned.locks, planned.index, observe, lambda _file: None
-    )
+    resolution = find_resolution(planned.request, planned.locks, index, observe, lambda _file: None)
     told = tell_why(resolution, project)
     if all(story.version is None for story in told):
         raise BundlerError(

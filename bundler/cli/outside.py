@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,7 +14,7 @@ from bundler.cli.console import console
 from bundler.cli.examples import example
 from bundler.cli.home import Home, find_home
 from bundler.cli.options import AsJson, HomeFolder, Quiet
-from bundler.cli.planning import Locked, LockUse, Upgrade, locks_folder, planning
+from bundler.cli.planning import Locked, LockUse, Upgrade, direct_planner, locks_folder, planning
 from bundler.cli.results import CreatedResult, Said
 from bundler.cli.vouching import make_vouching
 from bundler.errors import BundlerError
@@ -115,23 +116,29 @@ def create(
 
 def _create(path: Path, out: Path, use: LockUse, home: Home, observe: Observer) -> CreatedResult:
     """Build the seams and run."""
-    from bundler.create import Outside, create
-    from bundler.disk import locked
-    from bundler.trust.authority import Authority
-    from bundler.trust.keys import load_signers
+    from bundler.resolve.beside import planner_beside
+    from bundler.upstream.transport import Transport
 
-    with planning(path, use, home, observe) as planned:
-        stream = planned.profile.stream
+    planned = planning(path, use, home, observe)
+    stream = planned.profile.stream
+    with (
+        planner_beside(partial(direct_planner, planned), observe) as planner,
+        Transport(credentials=planned.credentials) as transport,
+    ):
+        # Only now: while these are loaded, the planner asks for the first pages.
+        from bundler.create import Outside, create
+        from bundler.disk import locked
+        from bundler.trust.authority import Authority
+        from bundler.trust.keys import load_signers
+
         authority = Authority.open(home.streams / stream)
         signers = load_signers(authority.references, home.keys)
         with locked(home.streams / stream / "lock", f"the stream {stream}"):
             outside = Outside(
-                index=planned.index,
-                request=planned.request,
-                locks=planned.locks,
-                transport=planned.transport,
+                planner=planner,
+                transport=transport,
                 cache=planned.cache,
-                vouching=make_vouching(path, planned),
+                vouching=make_vouching(path, planned, transport),
                 authority=authority,
                 signers=signers,
                 now=planned.began,

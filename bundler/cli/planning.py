@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from packaging.utils import canonicalize_name, is_normalized_name
 
+from bundler import TOOL
 from bundler.cli.home import Home, cache_secret
 from bundler.cli.options import now
 from bundler.errors import ProfileError
@@ -23,9 +24,9 @@ from bundler.model.profile import PIP_INDEX, Profile, parse_profile
 if TYPE_CHECKING:  # inside nothing of this is loaded
     from bundler.archive.store import BlobStore
     from bundler.resolve.lock import Locks
+    from bundler.resolve.planner import DirectPlanner
     from bundler.resolve.request import Request
     from bundler.upstream.origins import Origins
-    from bundler.upstream.transport import Transport
     from bundler.upstream.urls import Credentials
 
 Locked = Annotated[
@@ -73,14 +74,16 @@ class LockUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planning:
-    """A profile, ready to be resolved.
+    """A profile, ready to be resolved; nobody was asked for anything yet.
 
     Attributes:
         source: The profile's text.
         began: When this run did.
         earlier: The locks that are there.
         locks: Those that must be kept to, or None.
-        addresses: Of each index, by its name.
+        addresses: Of the profile's indexes, in its order.
+        secret: What the cache of index pages is authenticated with.
+        newest: Whether no page from that cache will do.
     """
 
     profile: Profile
@@ -89,10 +92,11 @@ class Planning:
     request: Request
     earlier: Locks
     locks: Locks | None
-    index: Origins
-    transport: Transport
+    addresses: Sequence[str]
+    credentials: Mapping[str, Credentials]
     cache: BlobStore
-    addresses: Mapping[str, str]
+    secret: bytes
+    newest: bool
 
 
 def locks_folder(profile: Path) -> Path:
@@ -100,17 +104,12 @@ def locks_folder(profile: Path) -> Path:
     return profile.parent / f"{profile.stem}.locks"
 
 
-@contextmanager
-def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Generator[Planning]:
-    """Read a profile, its files and its locks, and be ready to ask its index."""
+def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Planning:
+    """Read a profile, its files and its locks."""
     from bundler.archive.store import BlobStore
     from bundler.inputs.read import read_inputs
     from bundler.resolve.locked import preferences
     from bundler.resolve.request import make_request
-    from bundler.upstream.cache import IndexCache
-    from bundler.upstream.index import SimpleIndex
-    from bundler.upstream.origins import Origins, Source
-    from bundler.upstream.transport import Transport
 
     source = path.read_bytes()
     profile = parse_profile(source, str(path))
@@ -118,34 +117,55 @@ def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Generat
     earlier = _earlier_locks(profile, use, observe)
     preferred = preferences({} if use.upgrade else earlier.by_target, use.packages)
     addresses, credentials = _addresses(profile, observe)
-    cache = BlobStore(home.cache, durable=False)
     began = now()
-    secret = cache_secret(home)
-    known = IndexCache(home.cache / "index", secret, began, observe, refresh=use.newest)
+    return Planning(
+        profile=profile,
+        source=source,
+        began=began,
+        request=make_request(profile, inputs, began, preferred, earlier.publishers),
+        earlier=earlier,
+        locks=earlier if use.exact else None,
+        addresses=addresses,
+        credentials=credentials,
+        cache=BlobStore(home.cache, durable=False),
+        secret=cache_secret(home),
+        newest=use.newest,
+    )
+
+
+@contextmanager
+def indexes(planned: Planning, observe: Observer) -> Generator[Origins]:
+    """The profile's indexes, to be asked."""
+    from bundler.upstream.cache import IndexCache
+    from bundler.upstream.index import SimpleIndex
+    from bundler.upstream.origins import Origins, Source
+    from bundler.upstream.transport import Transport
+
+    cache = planned.cache
+    known = IndexCache(
+        cache.root / "index", planned.secret, planned.began, observe, refresh=planned.newest
+    )
+    tables = zip(planned.profile.index, planned.addresses, strict=True)
     with ExitStack() as stack:
-        transport = stack.enter_context(Transport(credentials=credentials))
-        indexes = [
-            stack.enter_context(SimpleIndex(table.name, url, transport, cache, cache=known))
-            for table, url in zip(profile.index, addresses, strict=True)
-        ]
-        sources = [
-            Source(index, table.projects)
-            for table, index in zip(profile.index, indexes, strict=True)
-        ]
-        yield Planning(
-            profile=profile,
-            source=source,
-            began=began,
-            request=make_request(profile, inputs, began, preferred, earlier.publishers),
-            earlier=earlier,
-            locks=earlier if use.exact else None,
-            index=Origins(sources),
-            transport=transport,
-            cache=cache,
-            addresses={
-                table.name: url for table, url in zip(profile.index, addresses, strict=True)
-            },
+        transport = stack.enter_context(Transport(credentials=planned.credentials))
+        yield Origins(
+            [
+                Source(
+                    stack.enter_context(SimpleIndex(t.name, url, transport, cache, cache=known)),
+                    t.projects,
+                )
+                for t, url in tables
+            ]
         )
+
+
+@contextmanager
+def direct_planner(planned: Planning, observe: Observer) -> Generator[DirectPlanner]:
+    """Plans in this process."""
+    from bundler.resolve.planner import DirectPlanner
+
+    with indexes(planned, observe) as index:
+        yield DirectPlanner(planned.request, planned.locks, index, TOOL, observe)
 
 
 def _addresses(profile: Profile, observe: Observer) -> tuple[list[str], dict[str, Credentials]]:

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from bundler.model.plan import Plan
     from bundler.model.publisher import Publisher
     from bundler.resolve.lock import Publishers
+    from bundler.upstream.transport import Transport
     from bundler.upstream.vouching import Vouching
 
 
-def make_vouching(path: Path, planned: Planning) -> Vouching:
+def make_vouching(path: Path, planned: Planning, transport: Transport) -> Vouching:
     """What the profile in `path` says about attestations, ready to be used."""
     from bundler.disk import read_whole
     from bundler.trust.attest import Attestor, public_root
@@ -31,8 +32,8 @@ def make_vouching(path: Path, planned: Planning) -> Vouching:
     return Vouching(
         root=root,
         readers={
-            name: ProvenanceReader(planned.transport, address)
-            for name, address in planned.addresses.items()
+            table.name: ProvenanceReader(transport, address)
+            for table, address in zip(profile.index, planned.addresses, strict=True)
         },
         passed_through={index.name: tuple(index.passed_through) for index in profile.index},
         attestor=Attestor(root, pinned_keys(profile)),

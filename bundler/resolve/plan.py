@@ -32,8 +32,9 @@ def find_resolution(
         locks: Those that must be kept to.
         index: What there is.
         observe: Hears about the progress.
-        likely: Is called with a wheel when it is the first one that is tried of its project for a
-            target, so that it can be fetched meanwhile; almost always it stays in the plan.
+        likely: Is called, from any thread, with a wheel when it is the first one that is found of
+            its project for a target, so that it can be fetched meanwhile; mostly it stays in the
+            plan.
 
     Raises:
         BundlerError: as `resolve` and `resolve_locked`.

@@ -6,6 +6,7 @@ Versions that cannot be used require `NOTHING`, so the search passes them by.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from packaging.specifiers import SpecifierSet
@@ -16,6 +17,7 @@ from resolvelib import AbstractProvider
 from bundler.model.plan import PlannedFile
 from bundler.resolve.dependencies import Dependencies
 from bundler.resolve.hopeless import Prospects
+from bundler.resolve.index import WheelFacts
 from bundler.resolve.wanted import NOTHING, Candidate, Cause, Key, Wanted
 
 
@@ -25,7 +27,8 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
 
     Attributes:
         dependencies: What there is, for whom, and what it requires.
-        likely: Hears of the first wheel of each project that is tried.
+        likely: Hears, from any thread, of the first wheel of each project that is found. Sometimes
+            another requirement rules it out; waiting for that would take longer, most of the time.
         unnamed: As for `Shelf.choices`.
         thorough: Every version requires its own project, too. On its way back from a conflict the
             library passes over versions whose requirements have nothing to do with it, also where
@@ -38,7 +41,7 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
     unnamed: bool = False
     thorough: bool = False
     prospects: Prospects | None = None
-    tried: set[NormalizedName] = field(default_factory=set)
+    told: set[NormalizedName] = field(default_factory=set)
 
     def identify(self, requirement_or_candidate: Wanted | Candidate) -> Key:
         """A requirement and a candidate meet when their keys are equal."""
@@ -92,6 +95,7 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
         left = (choice for choice in found if choice.version not in refused)
         for choice in shelves.catalogue.ahead(left):
             candidate = Candidate(key, choice.version, choice.file)
+            self._tell_likely(candidate)
             if self.prospects is None or not self.prospects.is_dead(candidate):
                 yield candidate
 
@@ -102,27 +106,44 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
     def get_dependencies(self, candidate: Candidate) -> list[Wanted]:
         """What a wheel's METADATA asks for on this target."""
         found = self.dependencies.of(candidate)
-        if candidate.key.project not in self.tried and candidate not in self.dependencies.unusable:
-            # Only the first try of each project: backtracking may try hundreds.
-            self.tried.add(candidate.key.project)
-            self._tell_likely(candidate)
         return [*found, Wanted(candidate.key, SpecifierSet())] if self.thorough else found
 
     def _tell_likely(self, candidate: Candidate) -> None:
-        shelves = self.dependencies.shelves
-        index = shelves.catalogue.index
-        facts = index.facts(candidate.file).result()
-        metadata = shelves.catalogue.core_metadata(candidate.file)
-        self.likely(
-            PlannedFile(
-                project=candidate.key.project,
-                version=candidate.version,
-                remote=candidate.file,
-                blob=facts.blob,
-                metadata=facts.metadata_sha256,
-                requires_python=metadata.requires_python,
-                index=index.origin(candidate.key.project),
-                targets=(shelves.terms.target.name,),
-                required_by=(),
-            )
+        """Tell of a wheel as soon as its METADATA has come, if it is the first of its project."""
+        project = candidate.key.project
+        if project in self.told:
+            return
+        self.told.add(project)
+
+        def tell(known: Future[WheelFacts]) -> None:
+            failed = known.cancelled() or known.exception()
+            file = None if failed else self._planned(candidate, known.result())
+            if file is None:
+                self.told.discard(project)  # the next one, then
+            else:
+                self.likely(file)
+
+        index = self.dependencies.shelves.catalogue.index
+        index.facts(candidate.file).add_done_callback(tell)
+
+    def _planned(self, candidate: Candidate, facts: WheelFacts) -> PlannedFile | None:
+        """A wheel as it would be in the plan; None if the target cannot use it."""
+        project, shelves = candidate.key.project, self.dependencies.shelves
+        target = shelves.terms.target
+        try:
+            python = shelves.catalogue.core_metadata(candidate.file).requires_python
+        except ValueError:
+            return None
+        if not python.contains(target.python_version, prereleases=True):
+            return None
+        return PlannedFile(
+            project=project,
+            version=candidate.version,
+            remote=candidate.file,
+            blob=facts.blob,
+            metadata=facts.metadata_sha256,
+            requires_python=python,
+            index=shelves.catalogue.index.origin(project),
+            targets=(target.name,),
+            required_by=(),
         )

@@ -6,11 +6,13 @@ those before it: global files, the user's, that of the environment, PIP_CONFIG_F
 
 from __future__ import annotations
 
+import ast
 import configparser
 import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -73,11 +75,22 @@ def pip_index_url(environ: Mapping[str, str] = os.environ, *, etc: Path = Path("
         found, origin = variables[_KEY], "PIP_INDEX_URL"
     ignored += ["PIP_" + key.upper().replace("-", "_") for key in _unheeded(variables)]
     if not found:
-        # Imported here because it costs 0.3 s.
-        from pypi_simple import PYPI_SIMPLE_ENDPOINT  # noqa: PLC0415 - as said above
-
-        found, origin = PYPI_SIMPLE_ENDPOINT, "pip's default"
+        found, origin = default_index(), "pip's default"
     return _checked(found, origin, tuple(ignored))
+
+
+def default_index() -> str:
+    """The index that pip uses unless told otherwise, as the package `pypi_simple` has it.
+
+    Its source is read for it: to import the package takes longer than anything else at the start.
+    """
+    spec = find_spec("pypi_simple")
+    if spec is not None and spec.origin is not None:
+        for statement in ast.parse(Path(spec.origin).read_bytes()).body:
+            match statement:
+                case ast.AnnAssign(ast.Name("PYPI_SIMPLE_ENDPOINT"), value=ast.Constant(str(url))):
+                    return url
+    raise ProfileError("pip's default index is not known", hint="name an index in the profile")
 
 
 def _unheeded(values: Mapping[str, str]) -> Iterator[str]:

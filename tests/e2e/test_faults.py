@@ -465,6 +465,62 @@ def test_ctrl_c_while_the_index_is_silent(host: Site, where: str) -> None:
     succeed("verify", host.volume(), "--trust", host.root)
 
 
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """The processes that a process has started."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(number) for number in listed.read_text().split()]
+
+
+def assert_ends(process: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while Path(f"/proc/{process}").exists():
+        assert time.monotonic() < deadline, "a process is left"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_comes_to_the_planning_process_as_well(host: Site, number: signal.Signals) -> None:
+    path = host.index.page_path("lib")
+    silent = threading.Event()
+    host.index.misbehave(path, Fault(stall=silent))
+    with subprocess.Popen(
+        argv(*create_words(host)), stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        wait_for_request(host, path)
+        (planning,) = children(process)
+        os.killpg(process.pid, number)
+        _, errors = process.communicate(timeout=30)
+        silent.set()
+    interrupted = "error: interrupted\nhint: run the same command again; it goes on from there\n"
+    said = errors.removeprefix("resolve: 2 targets\n")
+    assert said == (interrupted if number == signal.SIGINT else "")
+    assert process.returncode == 128 + number
+    assert_ends(planning)
+
+
+@pytest.mark.parametrize("who", ["both", "planning"])
+def test_a_kill_while_it_plans(host: Site, who: str) -> None:
+    path = host.index.page_path("lib")
+    silent = threading.Event()
+    host.index.misbehave(path, Fault(stall=silent))
+    with started(argv(*create_words(host), "--json")) as process:
+        wait_for_request(host, path)
+        (planning,) = children(process)
+        if who == "planning":
+            os.kill(planning, signal.SIGKILL)
+            out, _ = process.communicate(timeout=30)
+            assert process.returncode == 1
+            assert json.loads(out)["error"]["message"] == (
+                "the process that makes the plan has ended before its work (SIGKILL)"
+            )
+        else:
+            process.kill()
+        assert_ends(planning)
+    silent.set()
+    assert not host.out.exists() or list(host.out.iterdir()) == []
+    assert host.create().exit_code == 0
+
+
 def test_a_wheel_with_a_lying_length(host: Site) -> None:
     host.index.misbehave(host.index.file_path(LIB), Fault(headers=HUGE), times=20)
     code, errors, _, seconds = peak_memory(argv(*create_words(host)))

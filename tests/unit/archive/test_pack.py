@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
 import resource
 import subprocess
 import tarfile
@@ -256,6 +258,27 @@ def test_a_file_that_the_disk_does_not_take_is_explained(tmp_path: Path) -> None
         pack(tmp_path / NAME, SEGMENTS[1:2])
     assert info.value.hint is not None
     assert "exFAT" in info.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_disk_is_asked_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("bundler.archive.pack._SYNC_AT", 0)
+    monkeypatch.setattr(os, "fdatasync", asked.append)
+    pack(tmp_path / NAME, SEGMENTS, frame_limit=50_000)
+    assert asked
+
+
+def test_a_disk_that_fails_on_the_way_fails_the_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("bundler.archive.pack._SYNC_AT", 0)
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        pack(tmp_path / NAME, SEGMENTS, frame_limit=50_000)
     assert list(tmp_path.iterdir()) == []
 
 

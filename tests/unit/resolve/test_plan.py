@@ -323,6 +323,17 @@ def test_lock_selects_exactly_the_planned_files_for_its_target(index: MemoryInde
         assert names == sorted(planned)
 
 
+def test_what_cannot_be_used_is_not_told_early(index: MemoryIndex) -> None:
+    index.add("a", "4")
+    index.contents["a-4-py3-none-any.whl"] = b"no wheel"
+    index.add("a", "3", "no requirement, this")
+    index.add("a", "2", requires_python=">=3.99")
+    index.add("a", "1")
+    told: list[str] = []
+    make_plan(profile("a"), index, likely=lambda file: told.append(file.remote.filename))
+    assert set(told) == {"a-1-py3-none-any.whl"}
+
+
 def test_the_first_try_of_each_project_is_told_early(index: MemoryIndex) -> None:
     index.add("a", "2", "b<2")
     index.add("a", "1", "b")

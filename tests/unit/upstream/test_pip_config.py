@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from bundler.errors import ProfileError
 from bundler.upstream import pip_config
-from bundler.upstream.pip_config import IndexUrl
+from bundler.upstream.pip_config import IndexUrl, default_index
 from bundler.upstream.urls import Credentials
 
 
@@ -189,3 +190,17 @@ def test_pip_agrees(environ: dict[str, str], tmp_path: Path) -> None:
         )
         ours = pip_config.pip_index_url(environ).url
         assert f"global.index-url='{ours}'" in told.stdout.splitlines()
+
+
+def test_the_default_index_is_read_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert default_index() == PYPI_SIMPLE_ENDPOINT
+    other = tmp_path / "pypi_simple.py"
+    other.write_text("PYPI_SIMPLE: str = 'https://example.org/simple/'\n")
+    spec = ModuleSpec("pypi_simple", None, origin=str(other))
+    for found in (spec, None):
+        monkeypatch.setattr(pip_config, "find_spec", lambda _name, found=found: found)
+        with pytest.raises(ProfileError, match="pip's default index is not known") as caught:
+            default_index()
+        assert caught.value.hint == "name an index in the profile"
