@@ -114,6 +114,7 @@ class _Reading:
     documents: dict[str, bytes] = field(default_factory=dict)
     found: list[Member] = field(default_factory=list)
     folder: str = ""
+    own_documents: tuple[str, ...] = ()
     record: Record | None = None
 
     def run(self) -> None:
@@ -121,6 +122,7 @@ class _Reading:
         self._note(name_faults(directory.entries))
         self._refuse_bombs(directory)
         self.folder = _metadata_folder(directory.entries, self.name)
+        self.own_documents = (f"{self.folder}/METADATA", f"{self.folder}/WHEEL")
         self.record = self._read_record(directory.entries)
         for entry, pieces in members(self.wheel, directory):
             self._read(entry, pieces)
@@ -160,9 +162,10 @@ class _Reading:
     def _read(self, entry: Entry, pieces: Iterator[bytes]) -> None:
         """Take one member's content through all that wants to see it."""
         algorithm = self.record.algorithm(entry.name) if self.record else "sha256"
-        own, other = hashlib.sha256(), hashlib.new(algorithm) if algorithm != "sha256" else None
+        own, other = hashlib.sha256(), None
         sinks: list[Callable[[bytes], object]] = [own.update]
-        if other is not None:
+        if algorithm != "sha256":
+            other = hashlib.new(algorithm)
             sinks.append(other.update)
         first = next(pieces, b"")
         while len(first) < min(_START, entry.size) and (more := next(pieces, b"")):
@@ -171,7 +174,7 @@ class _Reading:
         kind = self._kind(entry.name, first)
         if kind is not None:
             self._take(entry, pieces, kind, own, sinks)
-        elif entry.name in self._own_documents():
+        elif entry.name in self.own_documents:
             data = b"".join(pieces)
             self.documents[entry.name.rpartition("/")[2]] = data
             _pour((data,), sinks)
@@ -206,11 +209,8 @@ class _Reading:
             self.found.append(member)
             taker(member, Path(place.name))
 
-    def _own_documents(self) -> tuple[str, str]:
-        return f"{self.folder}/METADATA", f"{self.folder}/WHEEL"
-
     def _document_faults(self) -> Iterator[Fault]:
-        for path in self._own_documents():
+        for path in self.own_documents:
             if path.rpartition("/")[2] not in self.documents:
                 yield Fault("metadata-folder", "is not there", path)
         if data := self.documents.get("WHEEL"):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from typing import IO, Final
+
+from zlib_ng import zlib_ng
 
 from bundler.wheel.directory import DEFLATED, DESCRIBED, Directory, Entry, zip64
 from bundler.wheel.fault import BrokenError
 
-CHUNK: Final = 1 << 18
+CHUNK: Final = 1 << 17
 """Bytes that are read at once."""
 
-_INFLATED: Final = 1 << 20
-"""Bytes that are inflated at once."""
+_INFLATED: Final = 1 << 17
+"""Bytes that are inflated at once; so few are still in the processor's cache when hashed."""
 
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
 _LONG: Final = struct.Struct("<2Q")
@@ -38,7 +39,7 @@ def members(wheel: IO[bytes], directory: Directory) -> Iterator[tuple[Entry, Ite
     """
     wheel.seek(0)
     at = 0
-    ends = [*(entry.offset for entry in directory.entries[1:]), directory.offset]
+    ends = [*(entry.offset for entry in directory.entries), directory.offset][1:]
     for entry, end in zip(directory.entries, ends, strict=True):
         if entry.offset != at:
             raise BrokenError("zip-gap", f"{entry.offset - at} bytes in front of it", entry.name)
@@ -64,7 +65,7 @@ def content(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
         size += len(piece)
         if size > entry.size:
             break
-        crc = zlib.crc32(piece, crc)
+        crc = zlib_ng.crc32(piece, crc)
         yield piece
     if size != entry.size:
         raise BrokenError("zip-size", f"has not the {entry.size} bytes it should have", entry.name)
@@ -94,7 +95,7 @@ def _chunks(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
 
 
 def _inflated(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
-    engine = zlib.decompressobj(-zlib.MAX_WBITS)
+    engine = zlib_ng.decompressobj(-zlib_ng.MAX_WBITS)
     try:
         for chunk in _chunks(wheel, entry):
             rest = chunk
@@ -106,9 +107,9 @@ def _inflated(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
             if engine.unused_data:
                 raise BrokenError("zip-data", "more follows behind its end", entry.name)
         # The engine may have taken all that there is, and not yet have given it all.
-        while piece := engine.decompress(b"", _INFLATED):
+        while not engine.eof and (piece := engine.decompress(b"", _INFLATED)):
             yield piece
-    except zlib.error as error:
+    except zlib_ng.error as error:  # type: ignore[misc]  # its stub takes the class for an instance
         raise BrokenError("zip-data", f"cannot be inflated: {error}", entry.name) from error
     if not engine.eof:
         raise BrokenError("zip-data", "its data have no end", entry.name)
@@ -116,32 +117,43 @@ def _inflated(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
 
 def _read_local(wheel: IO[bytes], entry: Entry) -> int:
     """Hold the local header against the entry; its length in bytes."""
-    data = wheel.read(_LOCAL.size)
+    data = wheel.read(_LOCAL.size + len(entry.raw))
     if len(data) < _LOCAL.size or not data.startswith(b"PK\x03\x04"):
         raise BrokenError("zip-local", "there is no member where it should be", entry.name)
-    fields = _LOCAL.unpack(data)
+    fields = _LOCAL.unpack_from(data)
     flags, method, (crc, packed, size, named, extended) = fields[2], fields[3], fields[6:]
-    raw = wheel.read(named)
-    extra = wheel.read(extended)
-    long = zip64(extra, entry.name)
-    if _FULL32 in {packed, size} and len(long) >= _LONG.size:
-        size, packed = _LONG.unpack_from(long)
-    for what, local, central in (
-        ("name", raw, entry.raw),
-        ("flags", flags, entry.flags),
-        ("method", method, entry.method),
-        ("checksum", crc, entry.crc),
-        ("packed size", packed, entry.packed),
-        ("size", size, entry.size),
-    ):
-        later = what in {"checksum", "packed size", "size"} and entry.flags & DESCRIBED
-        if local != central and not (later and local == 0):
+    if named > len(entry.raw):
+        data += wheel.read(named - len(entry.raw))
+    raw = data[_LOCAL.size : _LOCAL.size + named]
+    extra = wheel.read(extended) if extended else b""
+    if extra:
+        long = zip64(extra, entry.name)
+        if _FULL32 in {packed, size} and len(long) >= _LONG.size:
+            size, packed = _LONG.unpack_from(long)
+    stated = (raw, flags, method, crc, packed, size)
+    if stated != (entry.raw, entry.flags, entry.method, entry.crc, entry.packed, entry.size):
+        _compare_local(stated, entry)
+    return _LOCAL.size + len(raw) + len(extra)
+
+
+def _compare_local(stated: tuple[bytes, int, int, int, int, int], entry: Entry) -> None:
+    """A local header that differs may only leave to a descriptor what is known later."""
+    raw, flags, method, *later = stated
+    certain = (("name", raw, entry.raw), ("flags", flags, entry.flags))
+    known = zip(
+        ("checksum", "packed size", "size"),
+        later,
+        (entry.crc, entry.packed, entry.size),
+        strict=True,
+    )
+    for what, local, central in (*certain, ("method", method, entry.method), *known):
+        described = what in {"checksum", "packed size", "size"} and entry.flags & DESCRIBED
+        if local != central and not (described and local == 0):
             raise BrokenError(
                 "zip-local",
                 f"its {what} is {local!r:.80}, the directory says otherwise",
                 entry.name,
             )
-    return _LOCAL.size + len(raw) + len(extra)
 
 
 def _read_descriptor(wheel: IO[bytes], entry: Entry, length: int) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bundler.wheel.directory import MAX_ENTRIES
-from bundler.wheel.examine import BOMB_SIZE, Examined, Member, examine
+from bundler.wheel.directory import MAX_DIRECTORY, MAX_ENTRIES
+from bundler.wheel.examine import BOMB_SIZE, MAX_FAULTS, Examined, Member, examine
 from bundler.wheel.fault import RULES, Fault
 from tests.fakes.natives import elf, fat, mach_o, pe
 from tests.fakes.wheels import build_wheel, zip_of
@@ -125,6 +125,19 @@ def test_attack_bytes_between_members_and_the_directory() -> None:
 def test_attack_local_header_that_says_otherwise(offset: int, value: bytes) -> None:
     data = patched(GOOD, (at_local(GOOD, "a/big.txt") + offset, value))
     assert broken(data)["zip-local"] == "a/big.txt"
+
+
+@pytest.mark.parametrize("length", [0, 8, 10, 0xFFFF])
+def test_attack_local_name_of_another_length(length: int) -> None:
+    value = struct.pack("<H", length)
+    data = patched(GOOD, (at_local(GOOD, "a/big.txt") + 26, value))
+    assert broken(data)["zip-local"] == "a/big.txt"
+
+
+def test_a_format_of_the_future() -> None:
+    version = at_central(GOOD, "a/big.txt") + 6
+    assert broken(patched(GOOD, (version, b"\x3f"))) == {}
+    assert broken(patched(GOOD, (version, b"\x40"))) == {"zip-method": "a/big.txt"}
 
 
 def test_attack_overlapping_members() -> None:
@@ -262,6 +275,7 @@ def test_directory_that_does_not_add_up() -> None:
         assert list(broken(patched(GOOD, (end + 8, number)))) == ["zip-directory"]
     at = at_central(GOOD, "a/big.txt")
     assert list(broken(patched(GOOD, (at, b"XX")))) == ["zip-directory"]
+    assert broken(patched(GOOD, (at + 10, b"\0"))) == {"zip-size": "a/big.txt"}
     assert broken(patched(GOOD, (at + 34, b"\1"))) == {"zip-directory": "a/big.txt"}
     assert broken(patched(GOOD, (at + 32, b"\1"))) == {"zip-comment": "a/big.txt"}
     assert broken(patched(GOOD, (at + 46, b"\xff"))) == {"zip-name": None}
@@ -278,6 +292,22 @@ def test_attack_huge_directory(count: int, size: int) -> None:
     data += struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0, 0)
     rules = broken(data)
     assert list(rules) == (["zip-directory"] if not size else ["zip-gap"])
+
+
+def test_attack_long_directory() -> None:
+    size = MAX_DIRECTORY + 1
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, 0, 0)
+    (fault,) = look(bytes(size) + end).faults
+    assert str(fault) == f"its directory has {size} bytes [zip-directory]"
+
+
+def test_times_beside_each_header_are_lawful() -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(GOOD)) as old, zipfile.ZipFile(target, "w") as new:
+        for item in old.infolist():
+            item.extra = struct.pack("<2HBL", 0x5455, 5, 1, 1_700_000_000)
+            new.writestr(item, old.read(item))
+    assert broken(target.getvalue()) == {}
 
 
 # --- bombs -----------------------------------------------------------------------------------
@@ -448,6 +478,11 @@ def test_attack_record_that_lies(
     assert broken(with_record(change)) == expected
 
 
+def test_attack_more_faults_than_anybody_reads() -> None:
+    listed = "".join(f"a/{number}.py,,\n" for number in range(MAX_FAULTS + 9))
+    assert len(look(of({RECORD: listed.encode()})).faults) == MAX_FAULTS
+
+
 def test_no_record() -> None:
     files = entries(GOOD)
     del files[RECORD]
@@ -550,6 +585,7 @@ def test_attack_native_code_that_comes_byte_by_byte() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
+@example(at_central(GOOD, "a/big.txt") + 6, 64)
 def test_any_changed_byte_of_content_is_found(at: int, mask: int) -> None:
     changed = patched(GOOD, (at, bytes([GOOD[at] ^ mask])))
     if not look(changed).faults:  # then no reader of what the wheel holds can see a difference
