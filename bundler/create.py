@@ -37,6 +37,7 @@ from bundler.trust.policy import check
 from bundler.upstream.download import Downloader
 from bundler.upstream.transport import Transport
 from bundler.upstream.vouching import Vouched, Vouching
+from bundler.wheel.findings import Findings, Kept
 from bundler.wheel.inspector import WheelInspector
 from bundler.wheel.natives import NativeParser
 
@@ -50,12 +51,14 @@ class Outside:
     Attributes:
         cache: Where downloaded blobs are kept from one run to the next.
         vouching: Fetches attestations, and judges by them.
+        found: Where it is kept what is inside wheels that were good.
     """
 
     planner: Planner
     transport: Transport
     cache: BlobStore
     vouching: Vouching
+    found: Kept
     authority: Authority
     signers: Sequence[Signer]
     now: datetime
@@ -89,7 +92,7 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     outside.authority.check_signers(outside.signers)
     _sweep(out, profile.stream)
     with (
-        WheelInspector(profile.accepted(), NativeParser()) as inspector,
+        WheelInspector(profile.accepted(), NativeParser(), Findings(outside.found)) as inspector,
         Downloader(
             outside.transport, outside.cache, check=inspector.check, observer=outside.observe
         ) as downloads,

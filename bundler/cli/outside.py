@@ -130,6 +130,7 @@ def _create(path: Path, out: Path, use: LockUse, home: Home, observe: Observer) 
         from bundler.disk import locked
         from bundler.trust.authority import Authority
         from bundler.trust.keys import load_signers
+        from bundler.upstream.entries import Entries
 
         authority = Authority.open(home.streams / stream)
         signers = load_signers(authority.references, home.keys)
@@ -139,6 +140,7 @@ def _create(path: Path, out: Path, use: LockUse, home: Home, observe: Observer) 
                 transport=transport,
                 cache=planned.cache,
                 vouching=make_vouching(path, planned, transport),
+                found=Entries(home.cache / "found", planned.secret, observe),
                 authority=authority,
                 signers=signers,
                 now=planned.began,

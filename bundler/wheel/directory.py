@@ -30,9 +30,6 @@ _UTF8: Final = 1 << 11
 _LEVEL: Final = 1 << 1 | 1 << 2  # how hard the deflater tried; means nothing to a reader
 _FLAGS: Final = _UTF8 | _LEVEL | DESCRIBED
 
-_NEWEST: Final = 63
-"""Version of the format, times ten (APPNOTE 4.4.3); readers refuse what needs a later one."""
-
 _END: Final = struct.Struct("<4s4H2LH")
 _END64: Final = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR: Final = struct.Struct("<4sLQL")
@@ -41,7 +38,7 @@ _EXTRA: Final = struct.Struct("<2H")
 _LONG: Final = struct.Struct("<Q")
 _ZIP64: Final = 0x0001
 _UNICODE_PATH: Final = 0x7075
-_NEWEST: Final = 63  # APPNOTE 4.4.3; Python's zipfile refuses what is newer
+_NEWEST: Final = 63  # version of the format, times ten (APPNOTE 4.4.3); readers refuse later ones
 _FULL16, _FULL32 = 0xFFFF, 0xFFFFFFFF
 
 

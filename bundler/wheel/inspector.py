@@ -1,4 +1,4 @@
-"""OUTSIDE: every wheel of a run is looked into once, and what was found is put into documents."""
+"""OUTSIDE: every wheel is looked into once, and what was found is put into documents."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from bundler.model.contents import (
 from bundler.model.plan import PlannedFile
 from bundler.wheel.check import check_whole_wheel
 from bundler.wheel.examine import Kind, Member, Taker
-from bundler.wheel.fault import ACCEPT_HINT, RULES, Fault, WheelError, wheel_error
+from bundler.wheel.fault import ACCEPT_HINT, RULES, WheelError, wheel_error
+from bundler.wheel.findings import Findings
 from bundler.wheel.natives import MAX_NATIVE, NativeParser, describe, native_faults
 from bundler.wheel.sboms import MAX_SBOM, Statement, covered, read_sbom
 from bundler.wheel.sdist import check_sdist
@@ -37,10 +38,13 @@ _LARGEST_DOCUMENT: Final = Blob(Sha256("f" * 64), 99_999_999)
 class WheelInspector:
     """Looks into wheels, from several threads; a context manager, as it runs a parser."""
 
-    def __init__(self, accepted: Mapping[Sha256, str], parser: NativeParser) -> None:
+    def __init__(
+        self, accepted: Mapping[Sha256, str], parser: NativeParser, findings: Findings
+    ) -> None:
         """`accepted`: digests of wheels that may break rules, and why."""
         self._reasons = accepted
         self._parser = parser
+        self._findings = findings
         self._lock = threading.Lock()
         self._contents: dict[Sha256, WheelContents] = {}
         self._accepted: dict[tuple[str, Sha256], Accepted] = {}
@@ -60,6 +64,8 @@ class WheelInspector:
     def check(self, file: PlannedFile, path: Path) -> None:
         """Hold a file against its plan, a wheel against all rules, and keep in mind what is in it.
 
+        `path` has the bytes that the plan names. They are not read when they were good before.
+
         Raises:
             SdistError: as `check_sdist`.
             WheelError: naming each rule that is broken, unless the digest is an accepted one.
@@ -70,6 +76,24 @@ class WheelInspector:
                 check_sdist(sdist, filename, file.metadata)
             return
         reason = self._reasons.get(digest)
+        rules: tuple[str, ...] = ()
+        found = self._findings.recall(file)
+        if found is None:
+            found, rules = self._look_into(file, path, accepted=reason is not None)
+            if not rules:
+                self._findings.remember(file, found)
+        with self._lock:
+            self._contents[digest] = found
+            if reason is not None and rules:
+                self._accepted[filename, digest] = Accepted(
+                    filename=filename, wheel=digest, reason=reason, rules=rules
+                )
+
+    def _look_into(
+        self, file: PlannedFile, path: Path, *, accepted: bool
+    ) -> tuple[WheelContents, tuple[str, ...]]:
+        """What is in a wheel, and the rules that it breaks, sorted; none unless it is accepted."""
+        filename, digest = file.remote.filename, file.blob.sha256
         look = _Look(self._parser)
         try:
             with path.open("rb", buffering=_BUFFER) as wheel:
@@ -77,26 +101,20 @@ class WheelInspector:
                     wheel,
                     filename,
                     file.metadata,
-                    allowed=() if reason is None else RULES,
+                    allowed=RULES if accepted else (),
                     takers=look.takers(),
                 )
             found = look.contents(digest)
             platforms = {tag.platform for tag in parse_wheel_name(filename).tags}
             faults = [*examined.faults, *native_faults(found.natives, platforms)]
-            _refuse(filename, faults if reason is None else [])
+            if faults and not accepted:
+                raise wheel_error(filename, faults)
         except WheelError as error:
-            if reason is None:
-                raise type(error)(
-                    error.message, hint=error.hint or ACCEPT_HINT.format(digest=digest)
-                ) from error
-            raise
-        with self._lock:
-            self._contents[digest] = found
-            if reason is not None and faults:
-                rules = tuple(sorted({fault.rule for fault in faults}))
-                self._accepted[filename, digest] = Accepted(
-                    filename=filename, wheel=digest, reason=reason, rules=rules
-                )
+            if accepted:
+                raise
+            hint = error.hint or ACCEPT_HINT.format(digest=digest)
+            raise type(error)(error.message, hint=hint) from error
+        return found, tuple(sorted({fault.rule for fault in faults}))
 
     def documents(self, files: Iterable[PlannedFile]) -> list[ContentsDocument]:
         """What is in the wheels of a plan, all of them checked; projects with nothing are left out.
@@ -178,8 +196,3 @@ class _Look:
         self._sboms.append(EmbeddedSbom(member.path, member.blob))
         if member.blob.size <= MAX_SBOM:
             self._statements.append(read_sbom(member.path, path.read_bytes()))
-
-
-def _refuse(filename: str, faults: list[Fault]) -> None:
-    if faults:
-        raise wheel_error(filename, faults)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 
 from bundler.model.artifact import Blob, RemoteFile, Sha256, parse_wheel_name
-from bundler.model.contents import Contents, ContentsDocument
+from bundler.model.contents import Contents, ContentsDocument, WheelContents
 from bundler.model.document import Reader
 from bundler.model.plan import PlannedFile
+from bundler.upstream.entries import Entries
 from bundler.wheel.check import check_contents, check_whole_wheel
 from bundler.wheel.examine import examine
 from bundler.wheel.fault import RULES, WheelError
+from bundler.wheel.findings import CHECKER, Findings, Kept
 from bundler.wheel.inspector import WheelInspector
 from bundler.wheel.metadata import read_metadata
 from bundler.wheel.natives import NativeParser
@@ -32,6 +35,16 @@ NATIVE = build_wheel(
 PLAIN = build_wheel("plain", "1.0")
 LYING = build_wheel("plain", "2.0", files={"plain-2.0.dist-info/RECORD": b"plain/ghost.py,,\n"})
 ALIEN = build_wheel("alien", "1.0", tags=TAGS, files={"alien/_x.abi3.so": elf("aarch64")})
+
+
+class Memory(dict[tuple[str, str], bytes]):
+    """What is kept, without a disk."""
+
+    def read(self, kind: str, key: str, /) -> bytes | None:
+        return self.get((kind, key))
+
+    def write(self, kind: str, key: str, content: bytes, /) -> None:
+        self[kind, key] = content
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +75,9 @@ def looked_into(
     parser: NativeParser,
     *wheels: tuple[str, bytes],
     accepted: Mapping[Sha256, str] | None = None,
+    kept: Kept | None = None,
 ) -> tuple[WheelInspector, list[PlannedFile]]:
-    inspector = WheelInspector(accepted or {}, parser)
+    inspector = WheelInspector(accepted or {}, parser, Findings(Memory() if kept is None else kept))
     files = [planned(wheel) for wheel in wheels]
     for file, (filename, data) in zip(files, wheels, strict=True):
         path = folder / filename
@@ -128,7 +142,7 @@ def test_an_accepted_file_is_carried_and_named(tmp_path: Path, parser: NativePar
 
 def test_no_acceptance_covers_other_metadata(tmp_path: Path, parser: NativeParser) -> None:
     file = planned(LYING)
-    inspector = WheelInspector({file.blob.sha256: "looked into"}, parser)
+    inspector = WheelInspector({file.blob.sha256: "looked into"}, parser, Findings(Memory()))
     path = tmp_path / LYING[0]
     path.write_bytes(build_wheel("plain", "2.0", requires=["evil"])[1])
     with pytest.raises(WheelError, match="METADATA is not the one that dependencies"):
@@ -183,3 +197,81 @@ def test_a_document_has_each_wheel_once(tmp_path: Path, parser: NativeParser) ->
     twice = ContentsDocument(document.project, document.wheels * 2)
     with pytest.raises(ValueError, match="wheels are not sorted, or one stands twice"):
         ContentsDocument.from_bytes(twice.to_bytes())
+
+
+def test_a_good_wheel_is_read_once(tmp_path: Path, parser: NativeParser) -> None:
+    kept = Memory()
+    first, files = looked_into(tmp_path, parser, NATIVE, PLAIN, kept=kept)
+    second = WheelInspector({}, parser, Findings(kept))
+    for file in files:
+        second.check(file, tmp_path / "not there")
+    assert second.documents(files) == first.documents(files)
+    assert first.documents(files)[0].wheels[0].natives
+
+
+@pytest.mark.parametrize("wheel", [LYING, ALIEN], ids=["record", "native"])
+def test_a_bad_wheel_is_read_each_time(
+    tmp_path: Path, parser: NativeParser, wheel: tuple[str, bytes]
+) -> None:
+    kept = Memory()
+    reasons = {planned(wheel).blob.sha256: "looked into"}
+    for _ in range(2):
+        inspector, files = looked_into(tmp_path, parser, wheel, accepted=reasons, kept=kept)
+        assert inspector.summary(inspector.documents(files), {}).accepted
+        with pytest.raises(WheelError):
+            looked_into(tmp_path, parser, wheel, kept=kept)
+    assert not kept
+
+
+def test_what_was_found_is_of_these_bytes_this_name_and_this_checker(
+    tmp_path: Path, parser: NativeParser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Memory()
+    _, (file,) = looked_into(tmp_path, parser, PLAIN, kept=kept)
+    other = Blob(Sha256("0" * 64), file.blob.size)
+    renamed = replace(file.remote, filename="plain-1.0-1-py3-none-any.whl")
+    findings = Findings(kept)
+    assert findings.recall(file) is not None
+    assert findings.recall(replace(file, blob=other)) is None
+    assert findings.recall(replace(file, remote=renamed)) is None
+    monkeypatch.setattr("bundler.wheel.findings.CHECKER", CHECKER + 1)
+    assert Findings(kept).recall(file) is None
+
+
+def test_findings_in_another_form_are_none(tmp_path: Path, parser: NativeParser) -> None:
+    kept = Memory()
+    _, (file,) = looked_into(tmp_path, parser, NATIVE, kept=kept)
+    for key, content in kept.items():
+        kept[key] = content.replace(b'"role"', b'"part"')
+    assert Findings(kept).recall(file) is None
+
+
+def test_attack_metadata_that_changed_since_a_wheel_was_found_good(
+    tmp_path: Path, parser: NativeParser
+) -> None:
+    kept = Memory()
+    _, (file,) = looked_into(tmp_path, parser, PLAIN, kept=kept)
+    inspector = WheelInspector({}, parser, Findings(kept))
+    with pytest.raises(WheelError, match="METADATA is not the one that dependencies"):
+        inspector.check(replace(file, metadata=Sha256("0" * 64)), tmp_path / PLAIN[0])
+
+
+def test_attack_findings_that_somebody_else_wrote(tmp_path: Path, parser: NativeParser) -> None:
+    planted, own = (Entries(tmp_path / "found", secret) for secret in (b"theirs", b"ours"))
+    file = planned(ALIEN)
+    nothing = WheelContents(file.blob.sha256, (), ())
+    Findings(planted).remember(file, nothing)
+    assert Findings(planted).recall(file) == nothing
+    with pytest.raises(WheelError, match="native-platform"):
+        looked_into(tmp_path, parser, ALIEN, kept=own)
+
+
+def test_what_a_parser_could_not_read_is_tried_again(tmp_path: Path) -> None:
+    program = tmp_path / "parser.py"
+    program.write_text("input()")  # ends without an answer
+    wheel = build_wheel("odd", "1.0", files={"odd/data": LIBRARY})
+    kept = Memory()
+    with NativeParser(program) as broken:
+        inspector, files = looked_into(tmp_path, broken, wheel, kept=kept)
+    assert inspector.documents(files)[0].wheels[0].natives[0].architectures == ()
+    assert not kept
