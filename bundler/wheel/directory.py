@@ -165,9 +165,8 @@ def _entries(data: bytes, count: int) -> Iterator[Entry]:
         if needed & 0xFF > _NEWEST:
             raise BrokenError("zip-method", f"needs readers of zip {(needed & 0xFF) / 10}", name)
         _check_reading(flags, method, packed, size, name)
-        packed, size, offset = _long(
-            ((size, _FULL32), (packed, _FULL32), (offset, _FULL32)), extra, name
-        )
+        if extra or _FULL32 in {size, packed, offset}:
+            packed, size, offset = _long((size, packed, offset), extra, name)
         yield Entry(name, raw, flags, method, crc, packed, size, offset, attributes >> 16)
     if at != len(data):
         raise BrokenError("zip-directory", f"its directory has more than {count} entries")
@@ -182,12 +181,12 @@ def _check_reading(flags: int, method: int, packed: int, size: int, name: str) -
         raise BrokenError("zip-size", "is stored, and its two sizes differ", name)
 
 
-def _long(fields: tuple[tuple[int, int], ...], extra: bytes, name: str) -> tuple[int, int, int]:
+def _long(fields: tuple[int, int, int], extra: bytes, name: str) -> tuple[int, int, int]:
     """Size, packed size and offset, from the Zip64 field where the short one says so."""
     long = zip64(extra, name)
     values = []
-    for short, full in fields:
-        if short != full:
+    for short in fields:
+        if short != _FULL32:
             values.append(short)
         elif len(long) < _LONG.size:
             raise BrokenError("zip-zip64", "is said to be large, but not how large", name)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from bundler.archive.pack import VolumeWriter
+from bundler.wheel import inspector
+from bundler.wheel.check import check_whole_wheel
+from bundler.wheel.examine import Examined
 from tests.fakes.command import LINUX, WINDOWS, Site, bundle, read_json, site, succeed, tree
 from tests.fakes.index import Fault
 from tests.fakes.wheels import build_wheel
@@ -94,6 +98,41 @@ def test_a_second_run_downloads_nothing_again(host: Site) -> None:
     host.index.requests.clear()
     assert "3 from the cache" in host.create().stderr
     assert not [r for r in host.index.requests if r.path.endswith(".whl")]
+
+
+def test_a_second_run_looks_into_no_wheel_again(
+    host: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.create()
+    looked: list[str] = []
+
+    def look(wheel: IO[bytes], filename: str, *more: Any, **others: Any) -> tuple[bytes, Examined]:
+        looked.append(filename)
+        return check_whole_wheel(wheel, filename, *more, **others)
+
+    monkeypatch.setattr(inspector, "check_whole_wheel", look)
+    assert host.create().exit_code == 0
+    assert looked == []
+    # What the cache says of wheels is believed no longer when its secret is another.
+    (host.folder / "home" / "cache.secret").unlink()
+    assert host.create().exit_code == 0
+    assert len(looked) == 3
+
+
+def test_attack_a_cached_wheel_that_changed_after_it_was_found_good(host: Site) -> None:
+    host.create()
+    (wheel, *_) = (
+        path
+        for path in (host.folder / "home" / "cache" / "sha256").rglob("*")
+        if path.is_file() and path.read_bytes().startswith(b"PK")
+    )
+    good = wheel.read_bytes()
+    wheel.write_bytes(good.replace(b"Version: 1", b"Version: 9") + b"evil")
+    assert "2 from the cache" in host.create().stderr
+    assert wheel.read_bytes() == good
+    wheel.write_bytes(bytes([good[0] ^ 1]) + good[1:])
+    assert "2 from the cache" in host.create().stderr
+    assert wheel.read_bytes() == good
 
 
 @pytest.mark.parametrize("option", ["--trust", "--mirror"])
