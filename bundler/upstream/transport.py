@@ -1,4 +1,4 @@
-"""HTTP: the only module that talks to a network; with `faults`, it alone knows the HTTP library.
+"""HTTP: the only module that talks to a network; it, `faults` and `names` know the HTTP library.
 
 It guarantees bounded bodies, bounded attempts, errors of our own also in the middle of a body, and
 that no message holds a password or a query. Credentials come from the caller (for one origin) or
@@ -24,6 +24,7 @@ from bundler import __version__
 from bundler.errors import NetworkError
 from bundler.upstream.body import read_body
 from bundler.upstream.faults import mapped, refusal
+from bundler.upstream.names import RememberedNames
 from bundler.upstream.passwords import Passwords
 from bundler.upstream.retry import Retry, TransientError
 from bundler.upstream.tls import present_certificate, read_eagerly
@@ -95,6 +96,7 @@ class Transport:
         retry: Retry | None = None,
         timeout: float | None = None,
         authorities: ssl.SSLContext | None = None,
+        names: RememberedNames | None = None,
     ) -> None:
         """Nothing is connected yet.
 
@@ -103,11 +105,13 @@ class Transport:
             retry: How often and when to ask again.
             timeout: Seconds for connecting, and for each read, instead of the usual ones.
             authorities: Instead of those that the usual variables name.
+            names: Those that are known already.
         """
         self.retry = retry or Retry()
         self._credentials = credentials or {}
         self._timeout = timeout
         self._passwords = Passwords(self._credentials)
+        self._names = names or RememberedNames()
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._lock = threading.Lock()
         self._interrupted = False
@@ -133,6 +137,7 @@ class Transport:
         except (ValueError, ImportError, httpx.InvalidURL) as error:
             hint = "check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
             raise NetworkError("the proxy that is set cannot be used", hint=hint) from error
+        self._names.serve(self._client)
 
     def __enter__(self) -> Self:
         return self
@@ -154,6 +159,7 @@ class Transport:
             retry=self.retry,
             timeout=self._timeout,
             authorities=self._authorities,
+            names=self._names,
         )
 
     def interrupt(self) -> None:
