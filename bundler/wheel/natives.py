@@ -30,6 +30,13 @@ MAX_NATIVE: Final = 2 << 30
 _PATIENCE: Final = 60.0
 """Seconds; the largest library of the public index takes two."""
 
+# glibc gives large blocks back at once, and the system clears them anew for the next library.
+_MALLOC: Final = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+}
+
 _PROGRAM: Final = Path(__file__).with_name("parsing.py")
 
 _EXTENSION: Final = re.compile(
@@ -113,7 +120,7 @@ class NativeParser:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=keep,
+            env=keep | _MALLOC,
             text=True,
         )
 
