@@ -7,36 +7,32 @@ order of the plan and waits for each until it is there and was checked.
 
 from __future__ import annotations
 
-import hashlib
-import re
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName
 from securesystemslib.signer import Signer
 
 from bundler import __version__
-from bundler.archive.pack import VolumeWriter, head_reserve
 from bundler.archive.store import BlobStore
-from bundler.errors import BundlerError
+from bundler.errors import IncompleteError
 from bundler.events import Observer
-from bundler.model.artifact import Blob, Sha256, is_sdist
+from bundler.model.artifact import RemoteFile, parse_file_name
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.model.plan import Plan, PlannedFile
 from bundler.model.profile import Profile
-from bundler.model.volume import VolumeIndex, volume_stem
+from bundler.packing import Blobs, Created, Described, Packer, pack, sweep
 from bundler.resolve.index import Index
-from bundler.resolve.lock import Locks
+from bundler.resolve.lock import Locks, locked_urls
 from bundler.resolve.plan import find_resolution, plan_of
 from bundler.resolve.proof import BundledIndex, prove_closure
 from bundler.resolve.request import Request
-from bundler.resolve.resolution import Resolution
+from bundler.staging import Approved, Staged, stage
 from bundler.trust.authority import Authority
 from bundler.upstream.download import Downloader
 from bundler.upstream.transport import Transport
@@ -66,20 +62,10 @@ class Outside:
     observe: Observer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
-    """What a run made; `wheels` is the sum of the wheels' sizes in bytes."""
-
-    volume: Path
-    locks: Path
-    manifest: Manifest
-    index: VolumeIndex
-    files: int
-    wheels: int
-
-
-def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Created:
+def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Created | Staged:
     """Make the next sequence of the profile's stream in the folder `out`.
+
+    Where too few officers' keys are at hand, it is staged for the others to sign.
 
     Args:
         profile: What is wanted.
@@ -90,8 +76,8 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     Raises:
         BundlerError: of every kind; nothing is left in `out` then.
     """
-    outside.authority.check_signers(outside.signers)
-    _sweep(out, profile.stream)
+    authorised = outside.authority.check_signers(outside.signers)
+    sweep(out, profile.stream)
     with Downloader(
         outside.transport, outside.cache, check=_check_download, observer=outside.observe
     ) as downloads:
@@ -101,80 +87,81 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
         plan = plan_of(resolution, TOOL, outside.observe)
         outside.index.close()
         downloads.start(plan.files)
-        return _pack(profile, source, resolution, plan, downloads, out, outside)
+        documents = list(_documents(plan))
+        manifest = _describe(profile, source, plan, documents, outside)
+        described = Described(manifest=manifest, documents=documents, locks=plan.locks)
+        packer = Packer(
+            authority=outside.authority,
+            signers=outside.signers,
+            now=outside.now,
+            observe=outside.observe,
+        )
+        with ThreadPoolExecutor(1, "proof") as beside:
+            bundled = BundledIndex(documents, plan.metadata)
+            proven = beside.submit(prove_closure, resolution, bundled)
+            if authorised:
+                blobs = _blobs(described, downloads, outside.cache)
+                return pack(described, blobs, out, packer, before_signing=proven.result)
+            for file in plan.files:
+                downloads.path(file.blob)
+            proven.result()
+        return stage(described, outside.cache, out, packer)
 
 
-def _pack(
-    profile: Profile,
-    source: bytes,
-    resolution: Resolution,
-    plan: Plan,
-    downloads: Downloader,
-    out: Path,
-    outside: Outside,
-) -> Created:
-    """Describe, pack, prove and sign what was planned."""
-    sequence = outside.authority.next_sequence
-    documents = list(_documents(plan))
-    manifest = _describe(profile, source, plan, documents, sequence, outside)
-    segments = list(_segments(plan, manifest))
-    signed, roots = manifest.to_bytes(), outside.authority.root_chain()
-    wheels = {file.blob for file in plan.files}
-    path = out / f"{volume_stem(profile.stream, sequence, 1)}.tar.zst"
-    out.mkdir(parents=True, exist_ok=True)
-    reserved = _reserve(segments, signed, outside.authority.head_bounds())
-    with (
-        _locks_folder(out / f"{profile.stream}-{sequence:06}.locks", plan.locks) as locks,
-        VolumeWriter(path, reserved, observe=outside.observe) as volume,
-        ThreadPoolExecutor(1, "proof") as beside,
-    ):
-        proven = beside.submit(prove_closure, resolution, BundledIndex(documents, plan.metadata))
-        volume.add(
-            segments,
-            lambda blob: downloads.open(blob) if blob in wheels else outside.cache.open(blob),
-            downloads.close,
-        )
-        index = volume.finish(
-            stream=profile.stream,
-            sequence=sequence,
-            volume=1,
-            volumes=1,
-            manifest=_sha256(signed),
-            head={name: _sha256(data) for name, data in roots.items()},
-        )
-        proven.result()
-        head = outside.authority.authorise(
-            signed, sequence, {index.name: index.to_bytes()}, outside.signers, outside.now
-        )
-        # First the record, then the name: a crash between them skips a sequence, it never makes
-        # two different bundles with the same one.
-        outside.authority.record(sequence, signed, head)
-        volume.seal({**head, "manifest.json": signed, index.name: index.to_bytes()})
-    return Created(
-        volume=path,
-        locks=locks,
-        manifest=manifest,
-        index=index,
-        files=len(plan.files),
-        wheels=sum(file.blob.size for file in plan.files),
+def resume(approved: Approved, out: Path, transport: Transport, cache: BlobStore) -> Created:
+    """Pack what was staged, now that enough officers have signed it.
+
+    What the cache has lost is fetched again from where the locks say.
+
+    Raises:
+        BundlerError: of every kind; nothing is left in `out` then.
+    """
+    described, packer = approved.described, approved.packer
+    sweep(out, described.manifest.stream)
+    for data in approved.documents:
+        cache.put(data)
+    files = list(_planned_again(described, cache))
+    with Downloader(transport, cache, check=_check_download, observer=packer.observe) as downloads:
+        downloads.start(files)
+        blobs = _blobs(described, downloads, cache)
+        return pack(described, blobs, out, packer, targets=approved.word)
+
+
+def _blobs(described: Described, downloads: Downloader, cache: BlobStore) -> Blobs:
+    """Files as they come, documents from the cache."""
+    files = {file.blob for _, file in described.files()}
+    return Blobs(
+        open=lambda blob: downloads.open(blob) if blob in files else cache.open(blob),
+        give_up=downloads.close,
     )
 
 
-def _sweep(out: Path, stream: str) -> None:
-    """Remove what a run of this stream that was killed has left in the folder."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise BundlerError(f"{out} is not a folder", hint="give a folder with -o")
-    leftover = re.compile(
-        rf"{stream}-\d{{6,}}\.v\d+\.tar\.zst\.part|\.{stream}-\d{{6,}}\.locks\.part"
-    )
-    for path in out.iterdir():
-        if leftover.fullmatch(path.name):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+def _planned_again(described: Described, cache: BlobStore) -> Iterator[PlannedFile]:
+    """What was planned when it was staged, in the order of the plan."""
+    urls = {
+        filename: url
+        for name, data in described.locks.items()
+        for filename, url in locked_urls(data, name).items()
+    }
+    for project, file in described.files():
+        if file.filename not in urls and not cache.has(file.blob):
+            raise IncompleteError(
+                f"{file.filename} is not in the cache any more, and no lock says where it is",
+                hint="run `bundle create` again, and have it signed again",
+            )
+        yield PlannedFile(
+            project=project,
+            version=parse_file_name(file.filename).version,
+            remote=RemoteFile(
+                filename=file.filename, url=urls.get(file.filename, ""), sha256=file.blob.sha256
+            ),
+            blob=file.blob,
+            metadata=file.metadata,
+            requires_python=SpecifierSet(),
+            index=file.index,
+            targets=file.targets,
+            required_by=file.required_by,
+        )
 
 
 def _check_download(file: PlannedFile, path: Path) -> None:
@@ -183,30 +170,17 @@ def _check_download(file: PlannedFile, path: Path) -> None:
         check_file(opened, file.remote.filename, file.metadata)
 
 
-def _segments(plan: Plan, manifest: Manifest) -> Iterator[tuple[str, Sequence[Blob]]]:
-    """The documents first: they explain the rest. Then the wheels of each release side by side.
-
-    The wheels of one release share most of their bytes, whatever their platforms.
-    """
-    yield "documents", tuple(sorted(set(manifest.blobs())))
-    for (project, version), files in groupby(plan.files, key=lambda file: file.release):
-        release = list(files)
-        kind = " sdist" if any(is_sdist(file.remote.filename) for file in release) else ""
-        yield f"{project} {version}{kind}", tuple(dict.fromkeys(file.blob for file in release))
-
-
 def _describe(
     profile: Profile,
     source: bytes,
     plan: Plan,
     documents: Sequence[ProjectDocument],
-    sequence: int,
     outside: Outside,
 ) -> Manifest:
     """Write the documents into the cache and the manifest over them."""
     return Manifest(
         stream=profile.stream,
-        sequence=sequence,
+        sequence=outside.authority.next_sequence,
         created=outside.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         tool=TOOL,
         targets=tuple(target.name for target in plan.targets),
@@ -245,30 +219,3 @@ def _project_document(
         status=status,
         status_reason=reason,
     )
-
-
-def _reserve(
-    segments: Sequence[tuple[str, Sequence[Blob]]], manifest: bytes, bounds: Mapping[str, int]
-) -> int:
-    """Room for the head, which is written last and stands first."""
-    return head_reserve(segments, {**bounds, "manifest.json": len(manifest)})
-
-
-@contextmanager
-def _locks_folder(final: Path, locks: Mapping[str, bytes]) -> Iterator[Path]:
-    """Write the locks into a folder that gets its name when all else went well."""
-    partial = final.with_name(f".{final.name}.part")
-    if final.exists():
-        raise BundlerError(f"{final} exists already", hint="give another folder with -o")
-    partial.mkdir()
-    try:
-        for name, data in locks.items():
-            (partial / name).write_bytes(data)
-        yield final
-        partial.rename(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _sha256(data: bytes) -> Sha256:
-    return Sha256(hashlib.sha256(data).hexdigest())

@@ -115,7 +115,7 @@ def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Generat
     inputs = read_inputs(profile, path.parent, sdists=profile.carries_sdists)
     earlier = _earlier_locks(profile, use, observe)
     preferred = preferences({} if use.upgrade else earlier.by_target, use.packages)
-    addresses, credentials = _addresses(profile, observe)
+    urls, credentials = addresses(profile, observe)
     cache = BlobStore(home.cache, durable=False)
     began = now()
     secret = cache_secret(home)
@@ -124,7 +124,7 @@ def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Generat
         transport = stack.enter_context(Transport(credentials=credentials))
         indexes = [
             stack.enter_context(SimpleIndex(table.name, url, transport, cache, cache=known))
-            for table, url in zip(profile.index, addresses, strict=True)
+            for table, url in zip(profile.index, urls, strict=True)
         ]
         sources = [
             Source(index, table.projects)
@@ -143,12 +143,12 @@ def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Generat
         )
 
 
-def _addresses(profile: Profile, observe: Observer) -> tuple[list[str], dict[str, Credentials]]:
+def addresses(profile: Profile, observe: Observer) -> tuple[list[str], dict[str, Credentials]]:
     """Where the indexes are, and the credentials of pip's configuration and the environment."""
     from bundler.upstream.passwords import credentials_from
     from bundler.upstream.pip_config import pip_index_url
 
-    addresses: list[str] = []
+    found_urls: list[str] = []
     credentials: dict[str, Credentials] = {}
     for table in profile.index:
         url = table.url
@@ -161,8 +161,8 @@ def _addresses(profile: Profile, observe: Observer) -> tuple[list[str], dict[str
                 credentials[url] = found.credentials
         if given := credentials_from(os.environ, table.name):
             credentials[url] = given
-        addresses.append(url)
-    return addresses, credentials
+        found_urls.append(url)
+    return found_urls, credentials
 
 
 def _earlier_locks(profile: Profile, use: LockUse, observe: Observer) -> Locks:

@@ -74,7 +74,7 @@ def pin(root: bytes, folder: Path) -> Pinned:
     """
     facts = read_root("the root", root)
     state = folder / facts.stream
-    known = {name: data for name, data in _read_files(state).items() if root_version(name)}
+    known = {name: data for name, data in read_state(state).items() if root_version(name)}
     changed = root not in known.values()
     if changed:
         if known:
@@ -103,7 +103,7 @@ def load_anchor(folder: Path, stream: str) -> Anchor:
         state = folder / parse_stream(stream)
     except ValueError as error:
         raise TrustError(str(error)) from error
-    files = _read_files(state)
+    files = read_state(state)
     if not any(root_version(name) for name in files):
         raise TrustError(
             f"no root is pinned for the stream {stream}",
@@ -141,7 +141,12 @@ def _writing_order(name: str) -> tuple[int, int]:
     return (0, version) if version else (1, ROLES.index(name.removesuffix(".json")))
 
 
-def _read_files(state: Path) -> dict[str, bytes]:
+def read_state(state: Path) -> dict[str, bytes]:
+    """The metadata files of a stream's folder by name, empty when it is not there.
+
+    Raises:
+        BundlerError: if one cannot be read.
+    """
     names = {f"{role}.json" for role in ROLES}
     if not state.is_dir():
         return {}

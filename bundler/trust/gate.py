@@ -19,7 +19,7 @@ from bundler.errors import DamagedError, TrustError
 from bundler.model.manifest import Manifest, VerifiedManifest
 from bundler.model.volume import VerifiedIndex, VolumeIndex, is_index_name
 from bundler.trust.anchor import Anchor, Pinned, anchor_from_root, load_anchor, pin, write_state
-from bundler.trust.keys import fingerprint
+from bundler.trust.keys import named
 from bundler.trust.metadata import (
     MANIFEST,
     PACKING,
@@ -314,4 +314,4 @@ def _signers(root: Metadata[Root], offered: _Offered) -> dict[str, tuple[str, ..
         raise DamagedError(
             "metadata/timestamp.json carries a signature that none of its keys made", hint=AGAIN
         )
-    return {role: tuple(fingerprint(key) for key in keys.values()) for role, keys in found.items()}
+    return {role: tuple(named(key) for key in keys.values()) for role, keys in found.items()}

@@ -21,7 +21,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from bundler.errors import DamagedError
 from bundler.model.canonical import canonical
 from bundler.model.manifest import parse_stream
-from bundler.trust.keys import fingerprint, grouped
+from bundler.trust.keys import fingerprint, grouped, named
 
 STREAM_FIELD = "x-bundler-stream"
 """The field of the signed root that names the stream (TUF §4.1 lets roots have further fields)."""
@@ -57,6 +57,7 @@ class RootFacts:
     Attributes:
         fingerprint: Of the whole file (sha256), grouped; people compare it out of band.
         keys: Fingerprints of the officers' keys.
+        officers: The same with the names that the root gives them.
         threshold: How many of them must sign.
     """
 
@@ -64,6 +65,7 @@ class RootFacts:
     version: int
     fingerprint: str
     keys: tuple[str, ...]
+    officers: tuple[str, ...]
     threshold: int
     expires: datetime
 
@@ -148,6 +150,7 @@ def read_root(name: str, data: bytes) -> RootFacts:
         version=root.version,
         fingerprint=root_fingerprint(data),
         keys=tuple(fingerprint(root.keys[keyid]) for keyid in officers.keyids),
+        officers=tuple(named(root.keys[keyid]) for keyid in officers.keyids),
         threshold=officers.threshold,
         expires=root.expires,
     )

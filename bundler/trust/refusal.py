@@ -15,7 +15,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from bundler.errors import DamagedError, RefusedError, TrustError
 from bundler.trust.anchor import Anchor
-from bundler.trust.keys import fingerprint
+from bundler.trust.keys import named
 from bundler.trust.metadata import ODD_METADATA, PACKING, ROLES, entry, latest_root, read_metadata
 
 TUF_ERRORS = (DownloadError, *ODD_METADATA)
@@ -97,10 +97,10 @@ def _unsigned(asked: str, head: Mapping[str, bytes], anchor: Anchor) -> TrustErr
         delegated = targets.get_delegated_role(role)
         threshold, keyids = delegated.threshold, delegated.keyids
         keys = targets.delegations.keys if targets.delegations else {}
-    named = ", ".join(fingerprint(keys[keyid]) for keyid in keyids if keyid in keys)
+    shown = ", ".join(named(keys[keyid]) for keyid in keyids if keyid in keys)
     return TrustError(
         f"{asked} is not signed by {threshold} of the keys that {anchor.stream} trusts"
-        f" for {role}: {named}",
+        f" for {role}: {shown}",
         hint="it was signed by others, or changed on the way; do not use it, ask the sender",
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bundler import create, receive
+from bundler import packing, receive
 from bundler.archive.head import encode_head
 from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError, DamagedError, TrustError
@@ -70,13 +70,13 @@ def test_the_mirror_is_held_against_a_second_command(tmp_path: Path) -> None:
 def test_the_packing_host_cannot_bring_in_other_blobs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = create._segments
+    real = packing._segments
 
     def with_another(*arguments: Any) -> Iterator[tuple[str, Sequence[Blob]]]:
         yield from real(*arguments)
         yield "evil 1.0", (BlobStore(tmp_path / "home" / "cache").put(b"MZ evil"),)
 
-    monkeypatch.setattr(create, "_segments", with_another)
+    monkeypatch.setattr(packing, "_segments", with_another)
     with site(tmp_path) as host:
         assert host.create().exit_code == 0
         result = bundle("unpack", host.volume(), "--into", host.mirror)
@@ -89,13 +89,13 @@ def test_the_packing_host_cannot_bring_in_other_blobs(
 def test_a_blob_that_is_brought_twice_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = create._segments
+    real = packing._segments
 
     def doubled(*arguments: Any) -> Iterator[tuple[str, Sequence[Blob]]]:
         found = list(real(*arguments))
         yield from [*found, found[-1]]
 
-    monkeypatch.setattr(create, "_segments", doubled)
+    monkeypatch.setattr(packing, "_segments", doubled)
     with site(tmp_path) as host:
         assert host.create().exit_code == 0
         result = bundle("unpack", host.volume(), "--into", host.mirror)
@@ -106,8 +106,8 @@ def test_a_blob_that_is_brought_twice_is_refused(
 def test_wheels_without_their_documents_are_incomplete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = create._segments
-    monkeypatch.setattr(create, "_segments", lambda *words: list(real(*words))[1:])
+    real = packing._segments
+    monkeypatch.setattr(packing, "_segments", lambda *words: list(real(*words))[1:])
     with site(tmp_path) as host:
         assert host.create().exit_code == 0
         result = bundle("unpack", host.volume(), "--into", host.mirror)

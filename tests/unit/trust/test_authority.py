@@ -11,7 +11,8 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from bundler.errors import BundlerError, DamagedError, TrustError
 from bundler.model.canonical import canonical
-from bundler.trust.authority import Authority, KeyHolder
+from bundler.trust.authority import Authority
+from bundler.trust.holders import KeyHolder
 from bundler.trust.keys import fingerprint
 from bundler.trust.signing import LIFETIMES
 from tests.fakes.trust import digest, make_index, make_manifest, make_stream, the_time
@@ -224,8 +225,10 @@ class _BrokenSigner(Signer):
 
 def test_a_signer_that_fails(tmp_path: Path) -> None:
     signer = _BrokenSigner(CryptoSigner.generate_ed25519().public_key)
-    with pytest.raises(TrustError, match=r"the root metadata cannot be signed: .*no token"):
-        Authority.create(tmp_path / "web", "web", [KeyHolder("t", signer)], 1, the_time())
+    with pytest.raises(
+        TrustError, match=r"the root metadata cannot be signed with .*: no token for"
+    ):
+        Authority.create(tmp_path / "web", "web", [KeyHolder.of("t", signer)], 1, the_time())
     assert not (tmp_path / "web").exists()
 
 

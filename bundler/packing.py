@@ -1,0 +1,204 @@
+"""From a manifest and its blobs to a signed volume, in one pass.
+
+What is packed follows from the documents alone, in one order: a bundle that waited for officers is
+packed as one that did not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import BinaryIO
+
+from packaging.utils import NormalizedName
+from packaging.version import Version
+from securesystemslib.signer import Signer
+
+from bundler.archive.pack import VolumeWriter, head_reserve
+from bundler.errors import BundlerError
+from bundler.events import Observer
+from bundler.model.artifact import Blob, Sha256, is_sdist, parse_file_name
+from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
+from bundler.model.volume import VolumeIndex, volume_stem
+from bundler.trust.authority import Authority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """A whole mirror as its documents state it.
+
+    Attributes:
+        documents: Those that the manifest names, in its order.
+        locks: What the manifest's locks are, by file name.
+    """
+
+    manifest: Manifest
+    documents: Sequence[ProjectDocument]
+    locks: Mapping[str, bytes]
+
+    def files(self) -> Iterator[tuple[NormalizedName, BundledFile]]:
+        """Every file with its project, sorted by project, version and filename."""
+        for document in self.documents:
+            for file in sorted(document.files, key=lambda file: (_version(file), file.filename)):
+                yield document.name, file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blobs:
+    """Where blobs come from: `open` may wait for a download, `give_up` ends such waiting."""
+
+    open: Callable[[Blob], BinaryIO]
+    give_up: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packer:
+    """What packing works with; see `bundler.create.Outside`."""
+
+    authority: Authority
+    signers: Sequence[Signer]
+    now: datetime
+    observe: Observer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """What a run made; `wheels` is the sum of the wheels' sizes in bytes."""
+
+    volume: Path
+    locks: Path
+    manifest: Manifest
+    index: VolumeIndex
+    files: int
+    wheels: int
+
+
+def pack(
+    described: Described,
+    blobs: Blobs,
+    out: Path,
+    packer: Packer,
+    *,
+    before_signing: Callable[[], object] = lambda: None,
+    targets: bytes | None = None,
+) -> Created:
+    """Pack, then sign, what was described; `out` is made when absent.
+
+    Args:
+        described: What to pack; its sequence is the stream's next.
+        blobs: Where the bytes come from.
+        out: The folder for the volume and the locks.
+        packer: The seams.
+        before_signing: Is called when all was packed, and may raise.
+        targets: What officers have signed already; see `Authority.authorise`.
+
+    Raises:
+        BundlerError: of every kind; nothing is left in `out` then.
+    """
+    manifest, authority = described.manifest, packer.authority
+    stream, sequence, signed = manifest.stream, manifest.sequence, manifest.to_bytes()
+    segments, roots = list(_segments(described)), authority.root_chain()
+    path = out / f"{volume_stem(stream, sequence, 1)}.tar.zst"
+    # The head is written last and stands first.
+    reserved = head_reserve(segments, {**authority.head_bounds(), "manifest.json": len(signed)})
+    out.mkdir(parents=True, exist_ok=True)
+    with (
+        _locks_folder(out / f"{stream}-{sequence:06}.locks", described.locks) as locks,
+        VolumeWriter(path, reserved, observe=packer.observe) as volume,
+    ):
+        volume.add(segments, blobs.open, blobs.give_up)
+        index = volume.finish(
+            stream=stream,
+            sequence=sequence,
+            volume=1,
+            volumes=1,
+            manifest=_sha256(signed),
+            head={name: _sha256(data) for name, data in roots.items()},
+        )
+        before_signing()
+        head = authority.authorise(
+            signed,
+            sequence,
+            {index.name: index.to_bytes()},
+            packer.signers,
+            packer.now,
+            targets=targets,
+        )
+        # First the record, then the name: a crash between them skips a sequence, it never makes
+        # two different bundles with the same one.
+        authority.record(sequence, signed, head)
+        volume.seal({**head, "manifest.json": signed, index.name: index.to_bytes()})
+    return Created(
+        volume=path,
+        locks=locks,
+        manifest=manifest,
+        index=index,
+        files=sum(1 for _ in described.files()),
+        wheels=sum(file.blob.size for _, file in described.files()),
+    )
+
+
+def sweep(out: Path, stream: str) -> None:
+    """Remove what a run of this stream that was killed has left in the folder.
+
+    Raises:
+        BundlerError: if it is not a folder.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise BundlerError(f"{out} is not a folder", hint="give a folder with -o")
+    leftover = re.compile(
+        rf"{stream}-\d{{6,}}\.v\d+\.tar\.zst\.part|\.{stream}-\d{{6,}}\.locks\.part"
+    )
+    for path in out.iterdir():
+        if leftover.fullmatch(path.name):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _segments(described: Described) -> Iterator[tuple[str, Sequence[Blob]]]:
+    """The documents first: they explain the rest. Then the wheels of each release side by side.
+
+    The wheels of one release share most of their bytes, whatever their platforms.
+    """
+    yield "documents", tuple(sorted(set(described.manifest.blobs())))
+    for (project, version), same in groupby(
+        described.files(), key=lambda each: (each[0], _version(each[1]))
+    ):
+        release = [file for _, file in same]
+        kind = " sdist" if any(is_sdist(file.filename) for file in release) else ""
+        yield f"{project} {version}{kind}", tuple(dict.fromkeys(file.blob for file in release))
+
+
+def _version(file: BundledFile) -> Version:
+    return parse_file_name(file.filename).version
+
+
+@contextmanager
+def _locks_folder(final: Path, locks: Mapping[str, bytes]) -> Iterator[Path]:
+    """Write the locks into a folder that gets its name when all else went well."""
+    partial = final.with_name(f".{final.name}.part")
+    if final.exists():
+        raise BundlerError(f"{final} exists already", hint="give another folder with -o")
+    partial.mkdir()
+    try:
+        for name, data in locks.items():
+            (partial / name).write_bytes(data)
+        yield final
+        partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sha256(data: bytes) -> Sha256:
+    return Sha256(hashlib.sha256(data).hexdigest())
