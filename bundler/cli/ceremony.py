@@ -12,7 +12,15 @@ from bundler.cli.console import console
 from bundler.cli.home import find_home
 from bundler.cli.options import AsJson, HomeFolder, Quiet, now
 from bundler.cli.secrets import PassphraseFd, ask_secrets
-from bundler.cli.trust import app, check_names, check_packing, hold, stage_root
+from bundler.cli.trust import (
+    Lasts,
+    app,
+    check_names,
+    check_packing,
+    hold,
+    root_lifetime,
+    stage_root,
+)
 from bundler.cli.trust_results import RootResult, StagedResult
 from bundler.errors import BundlerError
 
@@ -91,6 +99,7 @@ def rotate(
             "--output", "-o", metavar="DIR", help="Where a root goes that others must sign."
         ),
     ] = Path(),
+    lasts: Lasts = None,
     passphrase_fd: PassphraseFd = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
@@ -109,7 +118,7 @@ def rotate(
         from bundler.trust.rotation import Change, adopt, propose, remember_keys
 
         folders = find_home(home)
-        authority = Authority.open(folders.streams / stream)
+        authority = Authority.open(folders.streams / stream, lifetimes=root_lifetime(lasts))
         secrets = ask_secrets(passphrase_fd)
         given = hold([*(add or ()), *([packing_key] if packing_key else [])], folders, secrets)
         added, packing = given[: len(add or ())], given[len(add or ()) :]

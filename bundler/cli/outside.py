@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -167,10 +168,12 @@ def _create(
     from bundler.staging import Staged
     from bundler.trust.authority import Authority
     from bundler.trust.holders import load_signers
+    from bundler.trust.signing import LIFETIMES
 
     with planning(path, use, home, observe) as planned:
         stream = planned.profile.stream
-        authority = Authority.open(home.streams / stream)
+        lifetimes = replace(LIFETIMES, **planned.profile.expiry.lifetimes())
+        authority = Authority.open(home.streams / stream, lifetimes=lifetimes)
         signers = load_signers(authority.references, home.keys, secrets)
         with locked(home.streams / stream / "lock", f"the stream {stream}"):
             outside = Outside(
@@ -201,6 +204,7 @@ def _resume(
     from bundler.staging import approve, open_staged, staged_stream
     from bundler.trust.authority import Authority
     from bundler.trust.holders import load_signers
+    from bundler.trust.signing import LIFETIMES
     from bundler.upstream.transport import Transport
 
     staged = open_staged(path)
@@ -215,6 +219,9 @@ def _resume(
         )
         approved = approve(staged, packer)
         profile = parse_profile(approved.profile, f"the profile in {path}")
+        lifetimes = replace(LIFETIMES, **profile.expiry.lifetimes())
+        packer = replace(packer, authority=replace(authority, lifetimes=lifetimes))
+        approved = replace(approved, packer=packer)
         _, credentials = addresses(profile, observe)
         with Transport(credentials=credentials) as transport:
             cache = BlobStore(home.cache, durable=False)

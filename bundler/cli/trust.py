@@ -18,8 +18,16 @@ if TYPE_CHECKING:
     from bundler.trust.authority import Authority
     from bundler.trust.holders import KeyHolder
     from bundler.trust.keyfiles import Secrets
+    from bundler.trust.signing import Lifetimes
 
 _KEY_HELP = "a name, a .key or .pub file, or a URI such as hsm:2?label=ANA; NAME=KEY names it."
+
+Lasts = Annotated[
+    str | None,
+    typer.Option(
+        "--lasts", metavar="AGE", help='How long the root is good. [default: "1825 days"]'
+    ),
+]
 
 app = typer.Typer(help="Who may say what enters: roles and keys.", no_args_is_help=True)
 
@@ -45,6 +53,7 @@ def init(
             "--output", "-o", metavar="DIR", help="Where a root goes that others must sign."
         ),
     ] = Path(),
+    lasts: Lasts = None,
     passphrase_fd: PassphraseFd = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
@@ -71,6 +80,7 @@ def init(
             threshold or 1,
             now(),
             packing=packing[0] if packing else None,
+            lifetimes=root_lifetime(lasts),
         )
         if root := authority.pending:
             shown.result(stage_root(authority, root, out))
@@ -174,6 +184,19 @@ def hold(keys: list[str], folders: Home, secrets: Secrets) -> list[KeyHolder]:
     from bundler.trust.holders import load_holder
 
     return [load_holder(key, folders.keys, secrets) for key in keys]
+
+
+def root_lifetime(text: str | None) -> Lifetimes:
+    """How long a root is good that is made now."""
+    from bundler.model.cutoff import parse_lifetime
+    from bundler.trust.signing import Lifetimes
+
+    if text is None:
+        return Lifetimes()
+    try:
+        return Lifetimes(root=parse_lifetime(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"--lasts: {error}") from error
 
 
 def check_names(officers: list[KeyHolder]) -> None:

@@ -17,7 +17,7 @@ from securesystemslib.signer import CryptoSigner
 
 from bundler.errors import DamagedError, TrustError
 from bundler.trust.gate import Anchor, admit, anchor_from_root
-from tests.fakes.trust import FakeStream, make_stream
+from tests.fakes.trust import FakeStream, make_stream, the_time
 
 Head = dict[str, bytes]
 
@@ -87,16 +87,17 @@ def test_other_spellings_of_a_good_timestamp_are_refused(
     """No digest covers the timestamp, and each of these means the same to python-tuf."""
     name = "metadata/timestamp.json"
     document = json.loads(head[name])
-    document["signed"]["expires"] = "2099-01-05T00:00:00Z"
+    year = the_time().year + 2
+    document["signed"]["expires"] = f"{year}-01-05T00:00:00Z"
     payload = str(encode_canonical(document["signed"])).encode()
     digits = stream.signers[0].sign(payload).signature
     document["signatures"][0]["sig"] = digits
     good = json.dumps(document, sort_keys=True, separators=(",", ":"))
     assert admitted({**head, name: good.encode()}, anchor)
     others = [
-        good.replace("2099-01-05", "2099-01- 5"),
-        good.replace("2099-01-05", "2099-1-5"),
-        good.replace("2099-01-05", "2099-01-0\u0665"),
+        good.replace(f"{year}-01-05", f"{year}-01- 5"),
+        good.replace(f"{year}-01-05", f"{year}-1-5"),
+        good.replace(f"{year}-01-05", f"{year}-01-0\u0665"),
         good.replace(digits, digits.upper()),
         good.replace(digits, f"{digits} "),
         good.replace('"sig":', '"note":1,"sig":'),
