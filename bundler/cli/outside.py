@@ -110,9 +110,10 @@ def keygen(
                 "private": str(pair.private),
                 "public": str(pair.public),
             }
+        kept = "" if source else " (keep it to yourself)"
         text = (
             f"key {name}: {made['fingerprint']}\n"
-            f"private  {made['private']} (keep it to yourself)\npublic   {made['public']}"
+            f"private  {made['private']}{kept}\npublic   {made['public']}"
         )
         out.result(Said(text, made))
 

@@ -150,11 +150,11 @@ def _root_facts(proposal: ProposedRoot) -> dict[str, Json]:
         "root": new.version,
         "expires": new.expires.strftime(_TIME),
         "officers": list(_officers(new)),
-        "threshold": board_of(new).threshold,
+        "threshold": new.roles[Root.type].threshold,
         "packing": list(_packers(new)),
         "officers-added": list(_less(_officers(new), _officers(old) if old else ())),
         "officers-removed": list(_less(_officers(old) if old else (), _officers(new))),
-        "threshold-before": board_of(old).threshold if old else None,
+        "threshold-before": old.roles[Root.type].threshold if old else None,
         "packing-before": list(_packers(old)) if old else None,
     }
 
@@ -163,7 +163,8 @@ def _root_lines(proposal: ProposedRoot) -> Iterator[str]:
     new, old = proposal.new, proposal.old
     yield f"{proposal.stream}, root version {new.version}: shall these keys count from now on?"
     yield f"good      until {new.expires.strftime(_TIME)}"
-    yield f"officers  {board_of(new).threshold} of {', '.join(_officers(new))}"
+    threshold = new.roles[Root.type].threshold
+    yield f"officers  {threshold} of {', '.join(_officers(new))}"
     yield f"packing   {', '.join(_packers(new))}"
     if old is None:
         yield "the stream's first root"
@@ -171,10 +172,9 @@ def _root_lines(proposal: ProposedRoot) -> Iterator[str]:
     yield f"changes since root version {old.version}:"
     shown = [f"  officer added    {each}" for each in _less(_officers(new), _officers(old))]
     shown += [f"  officer removed  {each}" for each in _less(_officers(old), _officers(new))]
-    if board_of(old).threshold != board_of(new).threshold:
-        shown.append(
-            f"  must sign        {board_of(new).threshold}, no longer {board_of(old).threshold}"
-        )
+    before = old.roles[Root.type].threshold
+    if before != threshold:
+        shown.append(f"  must sign        {threshold}, no longer {before}")
     if _packers(old) != _packers(new):
         shown.append(f"  packing key      no longer {', '.join(_packers(old))}")
     yield from shown or ["  none but the date"]

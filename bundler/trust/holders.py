@@ -105,7 +105,7 @@ def adopt_token_key(uri: str, name: str, folder: Path, secrets: Secrets) -> KeyH
     if (folder / f"{name}{KEY_SUFFIX}").exists():
         raise BundlerError(f"a key of the name {name} exists already in {folder}")
     write_new(name, files)
-    return _named(KeyHolder(whole, (key,)), name, name)
+    return _named(KeyHolder(whole, (key,)), name, whole)
 
 
 def shared_name(holders: Sequence[KeyHolder]) -> str | None:

@@ -14,6 +14,7 @@ from typer import Typer
 from bundler import __version__
 from bundler.archive.frame import FRAME_LIMIT, MAX_WINDOW_LOG
 from bundler.archive.head import HEAD_LIMIT
+from bundler.archive.staged import STAGED_LIMIT
 from bundler.cli.main import app
 from bundler.errors import BundlerError
 from bundler.mirror.union import MAX_DOCUMENT
@@ -247,7 +248,7 @@ def test_the_format_page_has_every_key_and_limit() -> None:
         for name in kind.__dataclass_fields__:
             if name != "blob":
                 assert f"`{name.replace('_', '-')}`" in text, name
-    for number in (FRAME_LIMIT, HEAD_LIMIT, MAX_DOCUMENT, MAX_METADATA):
+    for number in (FRAME_LIMIT, HEAD_LIMIT, STAGED_LIMIT, MAX_DOCUMENT, MAX_METADATA):
         assert f"{number:,}" in text
     assert f"2^{MAX_WINDOW_LOG} bytes" in text
     assert f"\n| {FORMAT} | {__version__} |" in section(text, "Changes")
