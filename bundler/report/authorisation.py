@@ -14,6 +14,7 @@ from bundler.model.canonical import Json
 from bundler.model.manifest import BundledFile, ProjectDocument
 from bundler.report.text import human_size
 from bundler.trust.keys import named
+from bundler.trust.metadata import entry, root_fingerprint
 from bundler.trust.pending import Quorum
 from bundler.trust.signing import board_of
 
@@ -95,6 +96,9 @@ def _manifest_facts(proposal: ProposedManifest) -> dict[str, Json]:
         "sequence": manifest.sequence,
         "created": manifest.created,
         "tool": manifest.tool,
+        "root": proposal.root.version,
+        "fingerprint": _fingerprint(proposal),
+        "packing": list(_packers(proposal.root)),
         "expires": proposal.word.expires.strftime(_TIME),
         "targets": list(manifest.targets),
         "projects": len(manifest.projects),
@@ -119,6 +123,8 @@ def _manifest_lines(proposal: ProposedManifest) -> Iterator[str]:
     yield f"{manifest.stream} sequence {manifest.sequence}: may it enter?"
     yield f"made      {manifest.created} by {manifest.tool}"
     yield f"good      until {proposal.word.expires.strftime(_TIME)}"
+    yield f"root      version {proposal.root.version}, {_fingerprint(proposal)}"
+    yield f"packing   {', '.join(_packers(proposal.root))}"
     yield f"contents  {len(manifest.projects)} projects, {len(files)} files, {size}"
     yield f"targets   {', '.join(manifest.targets)}"
     if found.since:
@@ -189,6 +195,11 @@ def _signatures(quorums: Iterable[Quorum]) -> Iterator[str]:
         yield from (f"  signed   {each}" for each in quorum.signed)
         if quorum.lacking:
             yield from (f"  may sign {each}" for each in quorum.missing)
+
+
+def _fingerprint(proposal: ProposedManifest) -> str:
+    """Of the root whose officers are asked: they know theirs."""
+    return root_fingerprint(proposal.entries[entry(f"{proposal.root.version}.root.json")])
 
 
 def _files(documents: Iterable[ProjectDocument]) -> list[BundledFile]:

@@ -109,9 +109,12 @@ class Authority:
         except ValueError as error:
             raise BundlerError(str(error)) from error
         if (folder / _WRITTEN).exists():
+            waits = (folder / PENDING).exists()
             raise BundlerError(
                 f"the stream {stream} exists already",
-                hint=f"`bundle trust export {stream} -o root.json` writes its root",
+                hint=f"its root waits for signatures; to begin again, remove {folder}"
+                if waits
+                else f"`bundle trust export {stream} -o root.json` writes its root",
             )
         packer = packing or officers[0]
         board = Board(tuple(k for each in officers for k in each.keys), threshold, packer.keys)

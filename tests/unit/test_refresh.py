@@ -8,11 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import Metadata, Targets
 
 from bundler.cli import options
+from bundler.model.canonical import canonical
 from bundler.receive import read_volume_head
 from tests.fakes.ceremony import ceremony
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree
+from tests.fakes.lies import head_of, with_head
 from tests.fakes.trust import the_time
 from tests.fakes.wheels import build_wheel
 
@@ -130,6 +133,30 @@ def test_what_another_host_packed(host: Site, tmp_path: Path) -> None:
         host.create()
         refused(host, 4, "is not what this host packed last as sequence 1", other.volume())
     refused(host, 4, "is not a bundle volume", host.profile)
+
+
+def test_all_volumes_of_a_sequence_are_needed(host: Site) -> None:
+    """As if there had been two: what was recorded names both."""
+    host.create()
+    path = host.folder / "home/streams/test/packing.json"
+    packing: Metadata[Targets] = Metadata.from_bytes(path.read_bytes())
+    (name, file), *_ = packing.signed.targets.items()
+    packing.signed.targets[name.replace("v01", "v02")] = file
+    path.write_bytes(canonical(packing.to_dict()))
+    refused(host, 5, "get new dates together; missing: test-000001.v02", host.volume())
+
+
+def test_a_head_that_lies(host: Site) -> None:
+    host.create()
+    head = head_of(host.volume())
+    name = "transport/test-000001.v01.json"
+    for lie, reason in (
+        ({"manifest.json": head["manifest.json"]}, "has no manifest or not one index"),
+        ({**head, name: b"{}"}, "volume index: no key 'format'"),
+        ({**head, "manifest.json": b"{}"}, "has another manifest than sequence 1 was made with"),
+    ):
+        refused(host, 4, reason, with_head(host.volume(), lie, host.folder / "lie"))
+        (host.folder / "lie").unlink()
 
 
 def test_every_role_lasts_as_the_profile_says(host: Site, monkeypatch: pytest.MonkeyPatch) -> None:

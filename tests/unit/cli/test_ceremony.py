@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -269,6 +272,83 @@ def test_without_a_key_the_file_is_only_shown(people: Ceremony) -> None:
     text = succeed("sign", people.staged()).stdout
     assert "test sequence 1: may it enter?" in text
     assert tree(people.folder) == before
+
+
+def test_signing_is_asked_for_once_more_in_a_terminal(people: Ceremony) -> None:
+    people.begin(1, "ana")
+    people.host.create()
+    before = people.staged().read_bytes()
+    words = ["sign", str(people.staged()), "--key", "ana", "--home", str(people.folder / "ana")]
+    for answer, code in ((b"n\n", 1), (b"y\n", 0)):
+        assert people.staged().read_bytes() == before
+        leader, follower = pty.openpty()
+        os.write(leader, answer)
+        done = subprocess.run(
+            [sys.executable, "-m", "bundler", *words],
+            stdin=follower,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        os.close(leader)
+        os.close(follower)
+        assert done.returncode == code, done.stderr
+        assert "test sequence 1: may it enter?" in done.stderr
+        assert "Sign this? [y/N]" in done.stderr
+    assert people.staged().read_bytes() != before
+
+
+def test_signing_needs_no_network_and_loads_none(people: Ceremony) -> None:
+    people.begin(1, "ana")
+    people.host.create()
+    program = (
+        "import sys\n"
+        "from bundler.cli.main import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print([n for n in ('httpx', 'resolvelib', 'bundler.upstream') if n in sys.modules])"
+    )
+    words = ["sign", str(people.staged()), "--key", "ana", "--home", str(people.folder / "ana")]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.endswith("[]\n"), done.stdout + done.stderr
+    assert "enough have signed" in done.stdout
+
+
+def test_a_file_that_no_lock_has_and_the_cache_has_lost(people: Ceremony) -> None:
+    people.begin(1, "ana")
+    people.host.index.add(*build_wheel("lib", "0.9"))
+    people.host.write_profile(("app", "lib"), ("x86_64-manylinux_2_28",))
+    text = people.host.profile.read_text().replace("[[index]]", "breadth = 2\n[[index]]")
+    people.host.profile.write_text(text)
+    assert people.host.create().exit_code == 0
+    people.sign(people.staged(), "ana")
+    shutil.rmtree(people.folder / "home" / "cache")
+    result = people.resume()
+    assert result.exit_code == 5
+    assert "lib-0.9-py3-none-any.whl is not in the cache any more, and no lock" in result.stderr
+    assert [path.name for path in people.host.out.iterdir()] == ["test-000001.staged"]
+
+
+def test_a_comparison_that_cannot_be_had_is_left_out(people: Ceremony) -> None:
+    people.begin(1, "ana")
+    people.authorise(1, "ana")
+    shutil.rmtree(people.folder / "home" / "cache")
+    people.host.index.add(*build_wheel("app", "2.0"))
+    text = people.host.create().stdout
+    assert "no earlier sequence to compare with; all projects:\n  added  app 2.0" in text
+
+
+def test_a_stream_whose_root_waits_says_so(people: Ceremony) -> None:
+    people.init(1, "ana")
+    again = people.init(1, "ben")
+    assert again.exit_code == 1
+    assert "hint: its root waits for signatures; to begin again, remove " in again.stderr
 
 
 def test_create_wants_a_profile_or_a_staged_file(people: Ceremony) -> None:

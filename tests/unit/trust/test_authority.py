@@ -14,6 +14,7 @@ from bundler.model.canonical import canonical
 from bundler.trust.authority import Authority
 from bundler.trust.holders import KeyHolder
 from bundler.trust.keys import fingerprint
+from bundler.trust.pending import add
 from bundler.trust.signing import LIFETIMES
 from tests.fakes.trust import digest, make_index, make_manifest, make_stream, the_time
 
@@ -121,6 +122,28 @@ def test_a_sequence_is_authorised_with_one_manifest(tmp_path: Path) -> None:
     with pytest.raises(TrustError, match="sequence 1 was authorised with another") as caught:
         stream.head(make_manifest(tool="bundler 1"))
     assert caught.value.hint == "give this one the number 2"
+
+
+def test_a_draft_is_signed_elsewhere(tmp_path: Path) -> None:
+    officers = [CryptoSigner.generate_ed25519() for _ in range(2)]
+    stream = make_stream(tmp_path, signers=officers, threshold=2)
+    authority, now = stream.authority, the_time()
+    data = make_manifest().to_bytes()
+    word = authority.draft(data, 1, officers[:1], now)
+    assert not authority.drafted(word)
+    authority.remember_draft(word)
+    whole = add(word, Targets, [authority.root], officers[1:])
+    assert authority.drafted(whole)
+    for targets, time, reason in (
+        (word, now, "2 of the officers' keys must sign; 1 have, missing: "),
+        (whole, now + LIFETIMES.targets, "what the officers signed expired on "),
+    ):
+        with pytest.raises(TrustError, match=reason):
+            authority.authorise(data, 1, {}, officers, time, targets=targets)
+    head = authority.authorise(data, 1, {}, officers[:1], now, targets=whole)
+    assert head["metadata/targets.json"] == whole
+    with pytest.raises(TrustError, match="sequence 2 cannot follow 0"):
+        authority.draft(make_manifest(sequence=2).to_bytes(), 2, officers, now)
 
 
 @pytest.mark.parametrize("sequence", [1, 5])
