@@ -22,7 +22,7 @@ from bundler import __version__
 from bundler.archive.store import BlobStore
 from bundler.errors import IncompleteError
 from bundler.events import Observer
-from bundler.model.artifact import RemoteFile, parse_file_name
+from bundler.model.artifact import RemoteFile
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.model.plan import Plan, PlannedFile
 from bundler.model.profile import Profile
@@ -129,7 +129,7 @@ def resume(approved: Approved, out: Path, transport: Transport, cache: BlobStore
 
 def _blobs(described: Described, downloads: Downloader, cache: BlobStore) -> Blobs:
     """Files as they come, documents from the cache."""
-    files = {file.blob for _, file in described.files()}
+    files = {file.blob for file in described.files()}
     return Blobs(
         open=lambda blob: downloads.open(blob) if blob in files else cache.open(blob),
         give_up=downloads.close,
@@ -143,7 +143,11 @@ def _planned_again(described: Described, cache: BlobStore) -> Iterator[PlannedFi
         for name, data in described.locks.items()
         for filename, url in locked_urls(data, name).items()
     }
-    for project, file in described.files():
+    for project, version, file in (
+        (project, version, file)
+        for project, version, files in described.releases()
+        for file in files
+    ):
         if file.filename not in urls and not cache.has(file.blob):
             raise IncompleteError(
                 f"{file.filename} is not in the cache any more, and no lock says where it is",
@@ -151,7 +155,7 @@ def _planned_again(described: Described, cache: BlobStore) -> Iterator[PlannedFi
             )
         yield PlannedFile(
             project=project,
-            version=parse_file_name(file.filename).version,
+            version=version,
             remote=RemoteFile(
                 filename=file.filename, url=urls.get(file.filename, ""), sha256=file.blob.sha256
             ),

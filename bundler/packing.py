@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,11 +42,19 @@ class Described:
     documents: Sequence[ProjectDocument]
     locks: Mapping[str, bytes]
 
-    def files(self) -> Iterator[tuple[NormalizedName, BundledFile]]:
-        """Every file with its project, sorted by project, version and filename."""
+    def files(self) -> Iterator[BundledFile]:
+        """Every file of every project."""
         for document in self.documents:
-            for file in sorted(document.files, key=lambda file: (_version(file), file.filename)):
-                yield document.name, file
+            yield from document.files
+
+    def releases(self) -> Iterator[tuple[NormalizedName, Version, list[BundledFile]]]:
+        """The files of each release, sorted by project, version and filename."""
+        for document in self.documents:
+            found: dict[Version, list[BundledFile]] = {}
+            for file in sorted(document.files, key=lambda file: file.filename):
+                found.setdefault(parse_file_name(file.filename).version, []).append(file)
+            for version in sorted(found):
+                yield document.name, version, found[version]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +148,7 @@ def pack(
         manifest=manifest,
         index=index,
         files=sum(1 for _ in described.files()),
-        wheels=sum(file.blob.size for _, file in described.files()),
+        wheels=sum(file.blob.size for file in described.files()),
     )
 
 
@@ -172,16 +179,9 @@ def _segments(described: Described) -> Iterator[tuple[str, Sequence[Blob]]]:
     The wheels of one release share most of their bytes, whatever their platforms.
     """
     yield "documents", tuple(sorted(set(described.manifest.blobs())))
-    for (project, version), same in groupby(
-        described.files(), key=lambda each: (each[0], _version(each[1]))
-    ):
-        release = [file for _, file in same]
-        kind = " sdist" if any(is_sdist(file.filename) for file in release) else ""
-        yield f"{project} {version}{kind}", tuple(dict.fromkeys(file.blob for file in release))
-
-
-def _version(file: BundledFile) -> Version:
-    return parse_file_name(file.filename).version
+    for project, version, files in described.releases():
+        kind = " sdist" if any(is_sdist(file.filename) for file in files) else ""
+        yield f"{project} {version}{kind}", tuple(dict.fromkeys(file.blob for file in files))
 
 
 @contextmanager

@@ -162,7 +162,8 @@ def pin(
 ) -> None:
     """Let a mirror trust a stream from now on; makes the mirror's folder when it is absent.
 
-    Compare the fingerprint with the sender's, by telephone or on paper.
+    The next version of a pinned root is taken if the pinned one's officers have signed it. Else
+    compare the fingerprint with the sender's, by telephone or on paper.
     """
     with console(as_json=as_json, quiet=quiet) as out:
         from bundler.mirror.layout import Mirror
@@ -176,6 +177,8 @@ def pin(
             pinned = pin_root(data, mirror.trust)
         did = "pinned" if pinned.changed else "pinned already:"
         step = "compare the fingerprint with the sender's before you unpack anything"
+        if pinned.succeeds:
+            did, step = "took the next root:", "the officers of the root before it have signed it"
         out.result(RootResult(did, facts, step))
 
 

@@ -6,13 +6,14 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from random import Random
 
 import pytest
 from packaging.utils import NormalizedName
 from securesystemslib.signer import CryptoSigner
 
 from bundler.archive.proposal import ProposedManifest, ProposedRoot, open_proposal, sign_proposal
-from bundler.archive.staged import staged_blob
+from bundler.archive.staged import encode_staged, read_staged, staged_blob
 from bundler.errors import RefusedError, TrustError
 from bundler.model.artifact import Blob
 from bundler.model.canonical import canonical
@@ -215,6 +216,22 @@ def test_a_document_of_another_project(stream: FakeStream) -> None:
     wrong = Blob(digest(odd), 3)
     entries = stage(stream, locks={"pylock.x.toml": wrong})
     refused(entries | {staged_blob(digest(odd)): odd}, "does not have the document")
+
+
+def test_no_flipped_byte_of_a_signed_file_is_taken(stream: FakeStream, tmp_path: Path) -> None:
+    """Once somebody has signed, nothing in it is free any more."""
+    entries = let_in(stream, document("old", "1")) | stage(stream, document("new", "1"))
+    data = encode_staged(sign_proposal(opened(entries), stream.signers))
+    path = tmp_path / "x.staged"
+    path.write_bytes(data)
+    opened(read_staged(path))
+    random = Random(20261121)  # noqa: S311 - which bytes are tried
+    for at in random.sample(range(len(data)), 700):
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << random.randrange(8)
+        path.write_bytes(flipped)
+        with pytest.raises(RefusedError):
+            open_proposal(read_staged(path))
 
 
 # Roots
