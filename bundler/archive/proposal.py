@@ -28,6 +28,7 @@ from bundler.trust.metadata import (
     root_version,
 )
 from bundler.trust.pending import Quorum, add, quorums
+from bundler.trust.signing import check_plain
 from bundler.trust.word import check_manifest, check_word
 
 TARGETS = entry("targets.json")
@@ -98,6 +99,7 @@ def open_proposal(entries: Mapping[str, bytes]) -> Proposal:
         read_stream("the new root", new)
     }:
         raise DamagedError("the new root is of another stream, or has the wrong version")
+    check_plain(new, read_stream("the new root", new))
     judges = [*known[-1:], new]
     return ProposedRoot(
         entries=entries,
@@ -153,6 +155,7 @@ def _open_manifest(entries: Mapping[str, bytes], roots: list[Root]) -> ProposedM
     if data is None:
         raise DamagedError(f"the staged file has no {MANIFEST}")
     manifest = _manifest(data, MANIFEST)
+    check_plain(root, read_stream("the root", root))
     check_manifest(data, read_stream("the root", root), manifest.sequence)
     check_word(word, data, manifest.sequence, root)
     previous = _previous(entries, roots, manifest)

@@ -168,9 +168,9 @@ def adopt_root(
                 hint="run: bundle create --resume STAGED -o DIR",
             )
         folder = find_home(home).streams / found.stream
+        authority = Authority.open(folder)
+        root = found.entries[found.name]
         with locked(folder / "lock", f"the stream {found.stream}"):
-            authority = Authority.open(folder)
-            root = found.entries[found.name]
             adopt(authority, root)
         step = (
             _AFTER_ROTATION

@@ -62,14 +62,16 @@ def changes(proposal: ProposedManifest) -> Changes:
     """What is different from the sequence before."""
     now, before = proposal.documents, proposal.previous_documents
     previous = proposal.previous
+    targets = tuple(map(_one_line, proposal.manifest.targets))
+    previous_targets = tuple(map(_one_line, previous.targets)) if previous else ()
     return Changes(
         since=previous.sequence if previous else 0,
         added=tuple(_with_versions(now[name]) for name in sorted(now.keys() - before.keys())),
         removed=tuple(_with_versions(before[n]) for n in sorted(before.keys() - now.keys())),
         changed=tuple(_changed(now, before)),
         replaced=tuple(_replaced(now, before)),
-        targets_added=_less(proposal.manifest.targets, previous.targets if previous else ()),
-        targets_removed=_less(previous.targets if previous else (), proposal.manifest.targets),
+        targets_added=_less(targets, previous_targets),
+        targets_removed=_less(previous_targets, targets),
         profile_changed=previous is not None and previous.profile != proposal.manifest.profile,
     )
 
@@ -79,10 +81,11 @@ def exceptions(documents: Mapping[NormalizedName, ProjectDocument]) -> Iterator[
     for name, document in documents.items():
         if document.status != "active":
             reason = f": {document.status_reason}" if document.status_reason else ""
-            yield f"{name} is {document.status}{reason}"
+            yield _one_line(f"{name} is {document.status}{reason}")
         for file in document.files:
             if file.yanked is not None:
-                yield f"{file.filename} is yanked{f': {file.yanked}' if file.yanked else ''}"
+                reason = f": {file.yanked}" if file.yanked else ""
+                yield _one_line(f"{file.filename} is yanked{reason}")
             if is_sdist(file.filename):
                 yield f"{file.filename} is a source distribution: its build runs inside"
 
@@ -121,12 +124,12 @@ def _manifest_lines(proposal: ProposedManifest) -> Iterator[str]:
     files = _files(proposal.documents.values())
     size = human_size(sum(file.blob.size for file in files))
     yield f"{manifest.stream} sequence {manifest.sequence}: may it enter?"
-    yield f"made      {manifest.created} by {manifest.tool}"
+    yield f"made      {manifest.created} by {_one_line(manifest.tool)}"
     yield f"good      until {proposal.word.expires.strftime(_TIME)}"
     yield f"root      version {proposal.root.version}, {_fingerprint(proposal)}"
     yield f"packing   {', '.join(_packers(proposal.root))}"
     yield f"contents  {len(manifest.projects)} projects, {len(files)} files, {size}"
-    yield f"targets   {', '.join(manifest.targets)}"
+    yield f"targets   {_one_line(', '.join(manifest.targets))}"
     if found.since:
         yield f"changes since sequence {found.since}:"
     else:
@@ -200,6 +203,11 @@ def _signatures(quorums: Iterable[Quorum]) -> Iterator[str]:
 def _fingerprint(proposal: ProposedManifest) -> str:
     """Of the root whose officers are asked: they know theirs."""
     return root_fingerprint(proposal.entries[entry(f"{proposal.root.version}.root.json")])
+
+
+def _one_line(text: str) -> str:
+    """Foreign words must not look like lines of ours."""
+    return " ".join(text.split())
 
 
 def _files(documents: Iterable[ProjectDocument]) -> list[BundledFile]:

@@ -52,7 +52,7 @@ def quorums(data: bytes, kind: type[T], roots: Sequence[Root]) -> tuple[Quorum, 
             that one of the roots names.
     """
     metadata = read_metadata(kind.type, data, kind)
-    _check(metadata, _allowed(roots))
+    _check(metadata, _allowed(roots, kind.type))
     found = []
     for root in roots:
         role = root.roles[kind.type]
@@ -75,7 +75,7 @@ def add(data: bytes, kind: type[T], roots: Sequence[Root], signers: Sequence[Sig
         DamagedError: as `quorums`.
     """
     metadata = read_metadata(kind.type, data, kind)
-    allowed = _allowed(roots)
+    allowed = _allowed(roots, kind.type)
     _check(metadata, allowed)
     for signer in signers:
         if signer.public_key.keyid not in allowed:
@@ -100,9 +100,8 @@ def officers_at_hand(root: Root, signers: Iterable[Signer]) -> list[Signer]:
     return list({s.public_key.keyid: s for s in signers if s.public_key.keyid in keyids}.values())
 
 
-def _allowed(roots: Sequence[Root]) -> dict[str, Key]:
-    # Root and targets have the same officers.
-    return {keyid: root.keys[keyid] for root in roots for keyid in root.roles[Root.type].keyids}
+def _allowed(roots: Sequence[Root], role: str) -> dict[str, Key]:
+    return {keyid: root.keys[keyid] for root in roots for keyid in root.roles[role].keyids}
 
 
 def _check(metadata: Metadata[T], allowed: Mapping[str, Key]) -> None:

@@ -21,7 +21,7 @@ from bundler.trust.holders import KeyHolder
 from bundler.trust.keys import fingerprint, key_name, named
 from bundler.trust.metadata import entry, read_metadata, read_root
 from bundler.trust.pending import Quorum, quorums
-from bundler.trust.signing import Board, board_of, make_root, sign
+from bundler.trust.signing import Board, board_of, check_plain, make_root, sign
 
 _SHORTEST_FINGERPRINT = 8
 
@@ -126,6 +126,7 @@ def adopt(authority: Authority, root: bytes) -> Path:
             )
     if read_root("the new root", root).stream != authority.stream:
         raise TrustError(f"this root is not of the stream {authority.stream}")
+    check_plain(new, authority.stream)
     waited = authority.pending
     if not chain and (
         waited is None or read_metadata("the root that waited", waited, Root).signed != new

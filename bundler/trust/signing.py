@@ -119,6 +119,21 @@ def board_of(root: Root) -> Board:
     return Board(officers, len(persons) if hybrid else threshold, packing_keys(root))
 
 
+def check_plain(root: Root, stream: str) -> None:
+    """See that a root says no more than its `Board`, which is what people are shown of it.
+
+    Ordinary TUF metadata could give `targets` to others than the officers, or have further keys.
+
+    Raises:
+        TrustError: if it does.
+    """
+    if root != make_root(stream, board_of(root), root.expires, root.version):
+        raise TrustError(
+            f"root version {root.version} of {stream} gives its roles to other keys than it shows",
+            hint="do not sign it; ask who made it",
+        )
+
+
 def packing_keys(root: Root) -> tuple[Key, ...]:
     """The packing host's keys."""
     return tuple(root.keys[keyid] for keyid in root.roles[Timestamp.type].keyids)

@@ -355,6 +355,20 @@ def test_a_staged_file_with_another_manifest(world: World) -> None:
     world.expect(result.stderr, result.exit_code)
 
 
+def test_a_staged_root_that_hides_a_key(world: World) -> None:
+    """It shows the officers as before; a thief's key signs for targets as well."""
+    people = world.people
+    staged = world.folder / "test-root-000002.staged"
+    succeed("trust", "rotate", "test", "-o", world.folder, *people.host.home)
+    entries = read_staged(staged)
+    root = Metadata[Root].from_bytes(entries["metadata/2.root.json"])
+    root.signed.add_key(CryptoSigner.generate_ed25519().public_key, "targets")
+    entries["metadata/2.root.json"] = canonical(root.to_dict())
+    staged.write_bytes(encode_staged(entries))
+    result = people.sign(staged, "ana")
+    world.expect(result.stderr, result.exit_code)
+
+
 def test_a_staged_file_of_somebody_else(world: World) -> None:
     """With the officers' own root in it, a manifest that they want to see, and their signatures."""
     people = world.people

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 from packaging.utils import NormalizedName
 from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, Root
 
 from bundler.archive.proposal import ProposedManifest, ProposedRoot, open_proposal, sign_proposal
 from bundler.archive.staged import encode_staged, read_staged, staged_blob
@@ -19,7 +20,7 @@ from bundler.model.artifact import Blob
 from bundler.model.canonical import canonical
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.report.authorisation import changes, describe_proposal
-from bundler.trust.rotation import Change, adopt, pending_entries, propose
+from bundler.trust.rotation import Change, adopt, pending_entries, propose, successor
 from tests.fakes.trust import FakeStream, blob, digest, make_manifest, make_stream, the_time
 
 Entries = dict[str, bytes]
@@ -251,6 +252,51 @@ def test_a_root_is_shown_and_signed(tmp_path: Path) -> None:
     second, _ = propose(stream.authority, Change(threshold=1), (), the_time())
     entries = pending_entries(stream.authority, second)
     refused(entries | {"metadata/2.root.json": data}, "root 2 is not signed by its own keys")
+
+
+def widen_targets(root: Root, thief: CryptoSigner) -> None:
+    root.add_key(thief.public_key, "targets")
+
+
+def swap_snapshot(root: Root, thief: CryptoSigner) -> None:
+    root.keys[thief.public_key.keyid] = thief.public_key
+    root.roles["snapshot"].keyids = [thief.public_key.keyid]
+
+
+def lower_targets(root: Root, _thief: CryptoSigner) -> None:
+    root.roles["targets"].threshold = 1
+
+
+def add_a_word(root: Root, _thief: CryptoSigner) -> None:
+    root.unrecognized_fields["x-more"] = "y"
+
+
+@pytest.mark.parametrize("lie", [widen_targets, swap_snapshot, lower_targets, add_a_word])
+def test_a_root_that_gives_more_than_it_shows(
+    tmp_path: Path, lie: Callable[[Root, CryptoSigner], None]
+) -> None:
+    """Officers are shown who signs; a role must not go to anybody else behind their backs."""
+    officers = [CryptoSigner.generate_ed25519() for _ in range(2)]
+    stream = make_stream(tmp_path, signers=officers, threshold=2)
+    root = successor(stream.authority, Change(), the_time())
+    lie(root, CryptoSigner.generate_ed25519())
+    metadata = Metadata(root)
+    for officer in officers:
+        metadata.sign(officer, append=True)
+    data = canonical(metadata.to_dict())
+    reason = "root version 2 of web gives its roles to other keys than it shows"
+    refused(pending_entries(stream.authority, data), reason)
+    with pytest.raises(TrustError, match=reason):
+        adopt(stream.authority, data)
+    (stream.authority.folder / "2.root.json").write_bytes(data)
+    refused(stage(stream, document("a", "1")), reason)
+
+
+def test_foreign_words_are_not_lines_of_ours(stream: FakeStream) -> None:
+    bad = document("a", "1", status="archived", status_reason="x\nsignatures by root 1: 9 of 1")
+    lines = describe_proposal(opened(stage(stream, bad)))[1].splitlines()
+    assert "  a is archived: x signatures by root 1: 9 of 1" in lines
+    assert len([line for line in lines if line.startswith("signatures")]) == 1
 
 
 def test_a_root_of_another_stream_or_version(tmp_path: Path) -> None:
