@@ -132,6 +132,8 @@ def _manifest_lines(proposal: ProposedManifest) -> Iterator[str]:
     yield f"targets   {_one_line(', '.join(manifest.targets))}"
     if found.since:
         yield f"changes since sequence {found.since}:"
+    elif manifest.sequence > 1:
+        yield "the sequence before is NOT in this file, so nothing is compared; all projects:"
     else:
         yield "no earlier sequence to compare with; all projects:"
     groups = (
