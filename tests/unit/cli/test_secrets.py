@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 import pytest
 import typer
@@ -64,7 +65,11 @@ def test_an_empty_secret_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nobody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
-    for ask in (lambda: ask_secrets(None)("pin of hsm:"), lambda: new_passphrase("a", None)):
+    ways: tuple[Callable[[], str], ...] = (
+        lambda: ask_secrets(None)("pin of hsm:"),
+        lambda: new_passphrase("a", None),
+    )
+    for ask in ways:
         with pytest.raises(BundlerError, match="and there is nobody to ask") as caught:
             ask()
         assert "--passphrase-fd" in str(caught.value.hint)
