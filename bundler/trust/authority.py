@@ -7,7 +7,6 @@ the folder; `authority.json` remembers the names by which the keys were given.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from securesystemslib.signer import Signer
-from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from bundler.disk import atomic_write, read_whole
 from bundler.errors import BundlerError, DamagedError, TrustError
@@ -25,7 +24,6 @@ from bundler.model.manifest import parse_stream
 from bundler.trust.holders import KeyHolder
 from bundler.trust.keyfiles import PUBLIC_SUFFIX
 from bundler.trust.metadata import (
-    MANIFEST,
     PACKING,
     ROLES,
     T,
@@ -40,15 +38,13 @@ from bundler.trust.signing import (
     LIFETIMES,
     Board,
     Lifetimes,
-    delegations,
-    describe,
     enough,
     make_root,
     make_targets,
     sign,
-    until,
+    sign_transport,
 )
-from bundler.trust.word import check_manifest, check_word
+from bundler.trust.word import check_manifest, check_word, still_vouches
 
 PENDING: Final = "pending.root.json"
 """In a stream's folder, the first root until enough officers have signed it."""
@@ -295,35 +291,13 @@ class Authority:
             body = make_targets(manifest, sequence, root, now + self.lifetimes.targets)
             targets = sign(body, enough(signers, root, Targets.type))
         packers = enough(signers, root, Timestamp.type)
-        packing = sign(
-            Targets(
-                version=self._version(PACKING, Targets) + 1,
-                expires=until(now + self.lifetimes.packing),
-                targets={path: TargetFile.from_data(path, data) for path, data in indexes.items()},
-            ),
-            packers,
-        )
-        snapshot = Snapshot(
-            version=self._version("snapshot", Snapshot) + 1,
-            expires=until(now + self.lifetimes.snapshot),
-            meta={
-                "targets.json": describe(targets, Targets),
-                f"{PACKING}.json": describe(packing, Targets),
-            },
-        )
-        signed_snapshot = sign(snapshot, packers)
-        timestamp = Timestamp(
-            version=self._version("timestamp", Timestamp) + 1,
-            expires=until(now + self.lifetimes.timestamp),
-            snapshot_meta=describe(signed_snapshot, Snapshot),
-        )
-        return {
-            **self.root_chain(),
-            entry("timestamp.json"): sign(timestamp, packers),
-            entry("snapshot.json"): signed_snapshot,
-            entry("targets.json"): targets,
-            entry(f"{PACKING}.json"): packing,
+        versions = {
+            PACKING: self._version(PACKING, Targets) + 1,
+            Snapshot.type: self._version("snapshot", Snapshot) + 1,
+            Timestamp.type: self._version("timestamp", Timestamp) + 1,
         }
+        rest = sign_transport(targets, indexes, packers, versions, self.lifetimes, now)
+        return {**self.root_chain(), entry("targets.json"): targets, **rest}
 
     def record(self, sequence: int, manifest: bytes, head: Mapping[str, bytes]) -> None:
         """Remember what was authorised, so that no number is given twice.
@@ -352,25 +326,7 @@ class Authority:
         if sequence != following - 1 or not path.exists():
             raise TrustError(f"{self.stream}: sequence {sequence} cannot follow {following - 1}")
         data = read_whole(path)
-        recorded = read_metadata(str(path), data, Targets)
-        if (
-            recorded.signed.targets[MANIFEST].hashes["sha256"]
-            != hashlib.sha256(manifest).hexdigest()
-        ):
-            raise TrustError(
-                f"{self.stream}: sequence {sequence} was authorised with another manifest",
-                hint=f"give this one the number {following}",
-            )
-        if recorded.signed.delegations != delegations(root):
-            raise TrustError(
-                f"{self.stream}: since sequence {sequence} was authorised, the packing host got"
-                " another key, which may not pack it",
-                hint=f"make sequence {following}: bundle create",
-            )
-        counted = root.get_verification_result(
-            Targets.type, recorded.signed_bytes, recorded.signatures
-        )
-        return data if counted and not recorded.signed.is_expired(now) else None
+        return data if still_vouches(data, manifest, self.stream, root, now) else None
 
 
 def remembered(holders: Iterable[KeyHolder]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,15 @@ from tuf.api.metadata import (
 from bundler.errors import TrustError
 from bundler.model.canonical import canonical
 from bundler.trust.keys import named, people
-from bundler.trust.metadata import MANIFEST, PACKING, PACKING_PATHS, STREAM_FIELD, T, read_metadata
+from bundler.trust.metadata import (
+    MANIFEST,
+    PACKING,
+    PACKING_PATHS,
+    STREAM_FIELD,
+    T,
+    entry,
+    read_metadata,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +168,46 @@ def delegations(root: Root) -> Delegations:
         paths=[PACKING_PATHS],
     )
     return Delegations(packers, {PACKING: role})
+
+
+def sign_transport(
+    targets: bytes,
+    indexes: Mapping[str, bytes],
+    packers: Sequence[Signer],
+    versions: Mapping[str, int],
+    lifetimes: Lifetimes,
+    now: datetime,
+) -> dict[str, bytes]:
+    """What the packing host says of volumes with these indexes, as entries of a head."""
+    packing = sign(
+        Targets(
+            version=versions[PACKING],
+            expires=until(now + lifetimes.packing),
+            targets={path: TargetFile.from_data(path, data) for path, data in indexes.items()},
+        ),
+        packers,
+    )
+    snapshot = sign(
+        Snapshot(
+            version=versions[Snapshot.type],
+            expires=until(now + lifetimes.snapshot),
+            meta={
+                "targets.json": describe(targets, Targets),
+                f"{PACKING}.json": describe(packing, Targets),
+            },
+        ),
+        packers,
+    )
+    timestamp = Timestamp(
+        version=versions[Timestamp.type],
+        expires=until(now + lifetimes.timestamp),
+        snapshot_meta=describe(snapshot, Snapshot),
+    )
+    return {
+        entry("timestamp.json"): sign(timestamp, packers),
+        entry("snapshot.json"): snapshot,
+        entry(f"{PACKING}.json"): packing,
+    }
 
 
 def describe(data: bytes, kind: type[T]) -> MetaFile:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 
 from tuf.api.metadata import Root, Targets
 
 from bundler.errors import TrustError
 from bundler.model.manifest import Manifest
-from bundler.trust.metadata import read_metadata
+from bundler.trust.metadata import MANIFEST, read_metadata
 from bundler.trust.pending import quorums
-from bundler.trust.signing import make_targets
+from bundler.trust.signing import delegations, make_targets
 
 
 def check_word(
@@ -63,3 +64,28 @@ def check_manifest(manifest: bytes, stream: str, sequence: int) -> None:
             f"the manifest is sequence {found.sequence} of {found.stream},"
             f" not sequence {sequence} of {stream}"
         )
+
+
+def still_vouches(data: bytes, manifest: bytes, stream: str, root: Root, now: datetime) -> bool:
+    """Whether recorded metadata of the officers, which is of this manifest, is good at `now`.
+
+    Raises:
+        TrustError: if it is of another manifest, or of another packing key than the root's.
+        DamagedError: if it cannot be read.
+    """
+    recorded = read_metadata("the recorded targets.json", data, Targets)
+    sequence = recorded.signed.version
+    file = recorded.signed.targets[MANIFEST]
+    if file.hashes["sha256"] != hashlib.sha256(manifest).hexdigest():
+        raise TrustError(
+            f"{stream}: sequence {sequence} was authorised with another manifest",
+            hint=f"give this one the number {sequence + 1}",
+        )
+    if recorded.signed.delegations != delegations(root):
+        raise TrustError(
+            f"{stream}: since sequence {sequence} was authorised, the packing host got another key,"
+            " which may not pack it",
+            hint=f"make sequence {sequence + 1}: bundle create",
+        )
+    counted = root.get_verification_result(Targets.type, recorded.signed_bytes, recorded.signatures)
+    return bool(counted) and not recorded.signed.is_expired(now)
