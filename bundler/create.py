@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from securesystemslib.signer import Signer
 from bundler import __version__
 from bundler.archive.store import BlobStore
 from bundler.errors import IncompleteError
-from bundler.events import Observer
+from bundler.events import Noticed, Observer
 from bundler.model.artifact import RemoteFile
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.model.plan import Plan, PlannedFile
@@ -39,6 +39,8 @@ from bundler.upstream.transport import Transport
 from bundler.wheel.check import check_file
 
 TOOL = f"bundler {__version__}"
+
+_SOON = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,8 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     Raises:
         BundlerError: of every kind; nothing is left in `out` then.
     """
-    authorised = outside.authority.check_signers(outside.signers)
+    authorised = outside.authority.check_signers(outside.signers, outside.now)
+    _remind_of_the_root(outside)
     sweep(out, profile.stream)
     with Downloader(
         outside.transport, outside.cache, check=_check_download, observer=outside.observe
@@ -165,6 +168,19 @@ def _planned_again(described: Described, cache: BlobStore) -> Iterator[PlannedFi
             index=file.index,
             targets=file.targets,
             required_by=file.required_by,
+        )
+
+
+def _remind_of_the_root(outside: Outside) -> None:
+    """Its officers may need weeks to come together."""
+    expires = outside.authority.root.expires
+    if expires - outside.now < _SOON:
+        stream = outside.authority.stream
+        outside.observe(
+            Noticed(
+                f"the root of {stream} expires on {expires:%Y-%m-%d}; renew it in time:"
+                f" bundle trust rotate {stream}"
+            )
         )
 
 

@@ -178,7 +178,7 @@ def approve(staged: Staged, packer: Packer) -> Approved:
         )
     data = manifest.to_bytes()
     check_word(entries[TARGETS], data, following, authority.root, packer.now)
-    authority.check_signers(packer.signers)
+    authority.check_signers(packer.signers, packer.now)
     described = Described(
         manifest=manifest,
         documents=tuple(proposal.documents.values()),

@@ -199,13 +199,19 @@ class Authority:
         paths = {version: p for p in self.folder.iterdir() if (version := root_version(p.name))}
         return {entry(paths[n].name): read_whole(paths[n]) for n in sorted(paths)}
 
-    def check_signers(self, signers: Sequence[Signer]) -> bool:
+    def check_signers(self, signers: Sequence[Signer], now: datetime) -> bool:
         """See early whether the packing host's keys are at hand; whether the officers' are, too.
 
         Raises:
-            TrustError: naming the packing host's keys that are missing.
+            TrustError: naming the packing host's keys that are missing; also if the root has
+                expired, since no site would take a bundle under it.
         """
         root = self.root
+        if root.is_expired(now):
+            raise TrustError(
+                f"the root of {self.stream} expired on {root.expires:%Y-%m-%d}",
+                hint=f"run: bundle trust rotate {self.stream}",
+            )
         enough(signers, root, Timestamp.type)
         return len(officers_at_hand(root, signers)) >= root.roles[Targets.type].threshold
 

@@ -192,6 +192,25 @@ def test_a_lifetime_that_is_none(host: Site, text: str) -> None:
     assert result.exit_code == 2
 
 
+def test_a_root_that_ends_soon_is_told_and_one_that_ended_is_no_root(
+    host: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    succeed("trust", "rotate", "test", "--lasts", "30 days", *host.home)
+    said = host.create().stderr
+    assert "note: the root of test expires on " in said
+    assert "renew it in time: bundle trust rotate test" in said
+    monkeypatch.setattr("bundler.cli.planning.now", lambda: the_time() + timedelta(days=31))
+    host.index.requests.clear()
+    result = host.create()
+    assert result.exit_code == 4
+    assert "error: the root of test expired on " in result.stderr
+    assert "hint: run: bundle trust rotate test" in result.stderr
+    assert host.index.requests == []
+    monkeypatch.undo()
+    succeed("trust", "rotate", "test", *host.home)
+    assert "expires on" not in host.create().stderr
+
+
 def test_a_root_lasts_as_long_as_it_is_told(host: Site) -> None:
     made = read_json(
         succeed("trust", "rotate", "test", "--lasts", "52 weeks", *host.home, "--json")
