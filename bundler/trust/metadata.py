@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from securesystemslib.signer import Key
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, Role, Root, Snapshot, Targets, Timestamp
 
 from bundler.errors import DamagedError
 from bundler.model.canonical import canonical
@@ -104,10 +104,11 @@ def read_metadata(name: str, data: bytes, kind: type[T]) -> Metadata[T]:
         version = found.signed.version  # python-tuf takes true for 1, and knows no largest one
         if isinstance(version, bool) or version > _LARGEST_VERSION:
             raise ValueError("its version is not a number")
-        if canonical(found.to_dict()) != data:
+        # What is signed is serialised in another way, which knows no fractions and raises on one.
+        if canonical(found.to_dict()) != data or not found.signed_bytes:
             raise ValueError("it is not in canonical form")
         _check_signatures(found)
-        _check_distinct_keys(found.signed)
+        _check_keys(found.signed)
     except ODD_METADATA as error:
         raise DamagedError(
             f"{name} is not {kind.type} metadata: {error.__cause__ or error}",
@@ -172,13 +173,17 @@ def _check_signatures(metadata: Metadata[T]) -> None:
             raise ValueError("a signature is not in lowercase hexadecimal digits")
 
 
-def _check_distinct_keys(signed: Root | Timestamp | Snapshot | Targets) -> None:
-    """A threshold counts people, so the same key must not stand under two ids."""
+def _check_keys(signed: Root | Timestamp | Snapshot | Targets) -> None:
+    """Roles have keys that are there; a threshold counts people, so no key stands under two ids."""
     keys: Mapping[str, Key] = {}
+    roles: Mapping[str, Role] = {}
     if isinstance(signed, Root):
-        keys = signed.keys
+        keys, roles = signed.keys, signed.roles
     elif isinstance(signed, Targets) and signed.delegations:
-        keys = signed.delegations.keys
+        keys, roles = signed.delegations.keys, signed.delegations.roles or {}
+    for name, role in roles.items():
+        if not keys.keys() >= set(role.keyids):
+            raise ValueError(f"the role {name!r:.40} names a key that is not there")
     # Compared without white space and case: PEM and hexadecimal digits have several spellings.
     publics = ["".join(key.keyval["public"].split()).lower() for key in keys.values()]
     if len(set(publics)) != len(publics):

@@ -26,6 +26,7 @@ from bundler.model.canonical import canonical
 from bundler.trust.keys import named, people
 from bundler.trust.metadata import (
     MANIFEST,
+    ODD_METADATA,
     PACKING,
     PACKING_PATHS,
     STREAM_FIELD,
@@ -135,11 +136,16 @@ def check_plain(root: Root, stream: str) -> None:
     Raises:
         TrustError: if it does.
     """
-    if root != make_root(stream, board_of(root), root.expires, root.version):
-        raise TrustError(
-            f"root version {root.version} of {stream} gives its roles to other keys than it shows",
-            hint="do not sign it; ask who made it",
-        )
+    refusal = TrustError(
+        f"root version {root.version} of {stream} gives its roles to other keys than it shows",
+        hint="do not sign it; ask who made it",
+    )
+    try:
+        expected = make_root(stream, board_of(root), root.expires, root.version)
+    except ODD_METADATA as error:  # such as a role without keys
+        raise refusal from error
+    if root != expected:
+        raise refusal
 
 
 def packing_keys(root: Root) -> tuple[Key, ...]:

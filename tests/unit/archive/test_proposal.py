@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from packaging.utils import NormalizedName
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root
 
 from bundler.archive.proposal import ProposedManifest, ProposedRoot, open_proposal, sign_proposal
 from bundler.archive.staged import encode_staged, read_staged, staged_blob
-from bundler.errors import RefusedError, TrustError
+from bundler.errors import DamagedError, RefusedError, TrustError
 from bundler.model.artifact import Blob
 from bundler.model.canonical import canonical
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.report.authorisation import changes, describe_proposal
+from bundler.trust.metadata import read_root
 from bundler.trust.rotation import Change, adopt, pending_entries, propose, successor
+from tests.fakes.mutations import mutated, signed, written
 from tests.fakes.trust import FakeStream, blob, digest, make_manifest, make_stream, the_time
 
 Entries = dict[str, bytes]
@@ -233,6 +240,58 @@ def test_no_flipped_byte_of_a_signed_file_is_taken(stream: FakeStream, tmp_path:
         path.write_bytes(flipped)
         with pytest.raises(RefusedError):
             open_proposal(read_staged(path))
+
+
+_FUZZ = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+_SIGNED = ["metadata/1.root.json", "metadata/targets.json", "previous/targets.json"]
+
+
+@_FUZZ
+@given(data=st.data(), name=st.sampled_from([*_SIGNED, "manifest.json", "previous/manifest.json"]))
+def test_odd_documents_never_fail_oddly(data: st.DataObject, name: str) -> None:
+    """Signed by the officer's real key, whatever they say."""
+    stream, entries = _staged_once()
+    document = mutated(data, json.loads(entries[name]))
+    signer = stream.signers[0]
+    changed = signed(document, signer) if name in _SIGNED else written(document)
+    with suppress(RefusedError):
+        describe_proposal(open_proposal({**entries, name: changed}))
+
+
+@_FUZZ
+@given(data=st.data())
+def test_odd_roots_to_be_signed_never_fail_oddly(data: st.DataObject) -> None:
+    stream, entries = _staged_once()
+    root = json.loads(entries["metadata/1.root.json"])
+    root["signed"]["version"] = 2
+    changed = signed(mutated(data, root), stream.signers[0])
+    chain = {"metadata/1.root.json": entries["metadata/1.root.json"]}
+    with suppress(RefusedError):
+        describe_proposal(open_proposal({**chain, "metadata/2.root.json": changed}))
+
+
+@functools.cache
+def _staged_once() -> tuple[FakeStream, Entries]:
+    stream = make_stream(Path(tempfile.mkdtemp(prefix="staged-")))
+    return stream, let_in(stream, document("old", "1")) | stage(stream, document("new", "1"))
+
+
+def test_a_fraction_in_metadata(stream: FakeStream) -> None:
+    entries = let_in(stream, document("a", "1")) | stage(stream, document("a", "1"))
+    word = json.loads(entries["previous/targets.json"])
+    word["signed"]["delegations"]["roles"][0]["terminating"] = 0.0
+    refused({**entries, "previous/targets.json": canonical(word)}, "is not targets metadata")
+
+
+def test_a_role_of_a_key_that_is_not_there(stream: FakeStream) -> None:
+    for role in ("root", "targets", "timestamp"):
+        document = json.loads(stream.root)
+        document["signed"]["roles"][role]["keyids"].append("0" * 64)
+        data = signed(document, stream.signers[0])
+        with pytest.raises(DamagedError, match=f"{role}' names a key that is not there"):
+            read_root("the root", data)
 
 
 # Roots
