@@ -1,47 +1,46 @@
-"""OUTSIDE, one line per step: profile → plan → manifest → fetch → check → pack → prove → sign.
+"""OUTSIDE, one line per step: profile → plan → vouch → fetch → check → pack → prove → sign.
 
-The plan knows digest, size and METADATA of every wheel before any is fetched, so the manifest comes
+The plan knows digest, size and METADATA of every wheel before any is fetched, so the documents come
 first. Fetching begins while targets are still being solved, and packing takes the wheels in the
-order of the plan and waits for each until it is there and was checked.
+order of the plan and waits for each until it is there and was checked. What is inside of them is
+known last, and ends the manifest.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
 from securesystemslib.signer import Signer
 
 from bundler import TOOL, describe
-from bundler.archive.pack import VolumeWriter, head_reserve
 from bundler.archive.store import BlobStore
 from bundler.describe import Admitted
-from bundler.errors import BundlerError
-from bundler.events import Observer
-from bundler.model.artifact import Blob, Sha256
+from bundler.errors import IncompleteError
+from bundler.events import Noticed, Observer
+from bundler.model.artifact import RemoteFile
 from bundler.model.manifest import Manifest, ProjectDocument
-from bundler.model.plan import Plan
+from bundler.model.plan import PlannedFile
 from bundler.model.profile import Profile
-from bundler.model.volume import VolumeIndex, volume_stem
+from bundler.packing import Blobs, Created, Described, Packer, pack, sweep
+from bundler.resolve.lock import locked_urls
 from bundler.resolve.planner import Planner
+from bundler.staging import Approved, Staged, stage
 from bundler.trust.authority import Authority
-from bundler.trust.former import read_formers, remember, write_formers
+from bundler.trust.former import read_formers
 from bundler.trust.policy import check
 from bundler.upstream.download import Downloader
 from bundler.upstream.transport import Transport
-from bundler.upstream.vouching import Vouched, Vouching
+from bundler.upstream.vouching import Vouching
 from bundler.wheel.findings import Findings, Kept
 from bundler.wheel.inspector import WheelInspector
 from bundler.wheel.natives import NativeParser
 
-_CONTENTS = "contents"
+_SOON = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +64,10 @@ class Outside:
     observe: Observer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Created:
-    """What a run made; `wheels` is the sum of the wheels' sizes in bytes."""
-
-    volume: Path
-    locks: Path
-    manifest: Manifest
-    index: VolumeIndex
-    files: int
-    wheels: int
-
-
-def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Created:
+def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Created | Staged:
     """Make the next sequence of the profile's stream in the folder `out`.
+
+    Where too few officers' keys are at hand, it is staged for the others to sign.
 
     Args:
         profile: What is wanted.
@@ -89,171 +78,149 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     Raises:
         BundlerError: of every kind; nothing is left in `out` then.
     """
-    outside.authority.check_signers(outside.signers)
-    _sweep(out, profile.stream)
+    authorised = outside.authority.check_signers(outside.signers, outside.now)
+    _remind_of_the_root(outside)
+    sweep(out, profile.stream)
     with (
         WheelInspector(profile.accepted(), NativeParser(), Findings(outside.found)) as inspector,
         Downloader(
             outside.transport, outside.cache, check=inspector.check, observer=outside.observe
         ) as downloads,
+        ThreadPoolExecutor(1, "proof") as beside,
     ):
         plan = outside.planner.plan(downloads.begin)
         downloads.start(plan.files)
         vouched = outside.vouching.vouch(plan, outside.cache, outside.observe)
         files = [(each.facts, each.verdict) for each in vouched.values()]
         check(files, read_formers(outside.authority.folder), outside.vouching.rules)
-        return _pack(profile, source, Admitted(plan, vouched), inspector, downloads, out, outside)
-
-
-def _pack(
-    profile: Profile,
-    source: bytes,
-    admitted: Admitted,
-    inspector: WheelInspector,
-    downloads: Downloader,
-    out: Path,
-    outside: Outside,
-) -> Created:
-    """Describe, pack, prove and sign what was planned."""
-    sequence = outside.authority.next_sequence
-    plan, described = admitted.plan, list(describe.documents(admitted))
-    manifest = _describe(profile, source, plan, described, sequence, outside)
-    wanted = list(describe.segments(admitted, manifest))
-    roots = outside.authority.root_chain()
-    wheels = {file.blob for file in plan.files}
-    path = out / f"{volume_stem(profile.stream, sequence, 1)}.tar.zst"
-    out.mkdir(parents=True, exist_ok=True)
-    largest = replace(manifest, contents=inspector.bound(plan.files))
-    reserved = _reserve(wanted, largest, outside.authority.head_bounds())
-    with (
-        _locks_folder(out / f"{profile.stream}-{sequence:06}.locks", plan.locks) as locks,
-        VolumeWriter(path, reserved, observe=outside.observe) as volume,
-        ThreadPoolExecutor(1, "proof") as beside,
-    ):
-        proven = beside.submit(outside.planner.prove, described)
-        volume.add(
-            wanted,
-            lambda blob: downloads.open(blob) if blob in wheels else outside.cache.open(blob),
-            downloads.close,
+        described = _describe(profile, source, Admitted(plan, vouched), outside)
+        proven = beside.submit(outside.planner.prove, described.documents)
+        packer = Packer(
+            authority=outside.authority,
+            signers=outside.signers,
+            now=outside.now,
+            observe=outside.observe,
         )
-        manifest = _add_contents(manifest, plan, inspector, volume, outside)
-        signed = manifest.to_bytes()
-        index = volume.finish(
-            stream=profile.stream,
-            sequence=sequence,
-            volume=1,
-            volumes=1,
-            manifest=_sha256(signed),
-            head={name: _sha256(data) for name, data in roots.items()},
-        )
+        inside = _Inside(inspector, plan.files, outside.cache)
+        if authorised:
+            blobs = _blobs(described, downloads, outside.cache)
+            return pack(described, blobs, out, packer, inside, before_signing=proven.result)
+        for file in plan.files:
+            downloads.path(file.blob)
         proven.result()
-        head = outside.authority.authorise(
-            signed, sequence, {index.name: index.to_bytes()}, outside.signers, outside.now
+        complete = replace(described, manifest=inside.complete(described.manifest))
+        return stage(complete, outside.cache, out, packer)
+
+
+def resume(approved: Approved, out: Path, transport: Transport, cache: BlobStore) -> Created:
+    """Pack what was staged, now that enough officers have signed it.
+
+    What the cache has lost is fetched again from where the locks say. Its digests are those that
+    were signed, of files that were checked when it was staged.
+
+    Raises:
+        BundlerError: of every kind; nothing is left in `out` then.
+    """
+    described, packer = approved.described, approved.packer
+    sweep(out, described.manifest.stream)
+    for data in approved.documents:
+        cache.put(data)
+    files = list(_planned_again(described, cache))
+    with Downloader(transport, cache, observer=packer.observe) as downloads:
+        downloads.start(files)
+        blobs = _blobs(described, downloads, cache)
+        return pack(described, blobs, out, packer, targets=approved.word)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What is inside of the wheels, for the manifest; implements `bundler.packing.Ending`."""
+
+    inspector: WheelInspector
+    files: Sequence[PlannedFile]
+    cache: BlobStore
+
+    def largest(self, manifest: Manifest) -> Manifest:
+        """See `Ending`."""
+        return replace(manifest, contents=self.inspector.bound(self.files))
+
+    def complete(self, manifest: Manifest) -> Manifest:
+        """See `Ending`."""
+        found = self.inspector.documents(self.files)
+        blobs = {each.project: self.cache.put(each.to_bytes()) for each in found}
+        return replace(manifest, contents=self.inspector.summary(found, blobs))
+
+
+def _blobs(described: Described, downloads: Downloader, cache: BlobStore) -> Blobs:
+    """Files as they come, documents from the cache."""
+    files = {file.blob for file in described.files()}
+    return Blobs(
+        open=lambda blob: downloads.open(blob) if blob in files else cache.open(blob),
+        give_up=downloads.close,
+    )
+
+
+def _planned_again(described: Described, cache: BlobStore) -> Iterator[PlannedFile]:
+    """What was planned when it was staged, in the order of the plan."""
+    urls = {
+        filename: url
+        for name, data in described.locks.items()
+        for filename, url in locked_urls(data, name).items()
+    }
+    for project, version, file in (
+        (project, version, file)
+        for project, version, files in described.releases()
+        for file in files
+    ):
+        if file.filename not in urls and not cache.has(file.blob):
+            raise IncompleteError(
+                f"{file.filename} is not in the cache any more, and no lock says where it is",
+                hint="run `bundle create` again, and have it signed again",
+            )
+        yield PlannedFile(
+            project=project,
+            version=version,
+            remote=RemoteFile(
+                filename=file.filename, url=urls.get(file.filename, ""), sha256=file.blob.sha256
+            ),
+            blob=file.blob,
+            metadata=file.metadata,
+            requires_python=SpecifierSet(),
+            index=file.index,
+            targets=file.targets,
+            required_by=file.required_by,
         )
-        _remember(outside, sequence, admitted.vouched)
-        # First the record, then the name: a crash between them skips a sequence, it never makes
-        # two different bundles with the same one.
-        outside.authority.record(sequence, signed, head)
-        volume.seal({**head, "manifest.json": signed, index.name: index.to_bytes()})
-    return Created(
-        volume=path,
-        locks=locks,
-        manifest=manifest,
-        index=index,
-        files=len(plan.files),
-        wheels=sum(file.blob.size for file in plan.files),
-    )
 
 
-def _remember(outside: Outside, sequence: int, vouched: Mapping[str, Vouched]) -> None:
-    """Who vouched for what, before this sequence can leave this host."""
-    folder = outside.authority.folder
-    files = [(each.facts.project, each.facts.sha256, each.verdict) for each in vouched.values()]
-    write_formers(folder, remember(read_formers(folder), sequence, files))
+def _remind_of_the_root(outside: Outside) -> None:
+    """Its officers may need weeks to come together."""
+    expires = outside.authority.root.expires
+    if expires - outside.now < _SOON:
+        stream = outside.authority.stream
+        outside.observe(
+            Noticed(
+                f"the root of {stream} expires on {expires:%Y-%m-%d}; renew it in time:"
+                f" bundle trust rotate {stream}"
+            )
+        )
 
 
-def _sweep(out: Path, stream: str) -> None:
-    """Remove what a run of this stream that was killed has left in the folder."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise BundlerError(f"{out} is not a folder", hint="give a folder with -o")
-    leftover = re.compile(
-        rf"{stream}-\d{{6,}}\.v\d+\.tar\.zst\.part|\.{stream}-\d{{6,}}\.locks\.part"
-    )
-    for path in out.iterdir():
-        if leftover.fullmatch(path.name):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-
-
-def _add_contents(
-    manifest: Manifest,
-    plan: Plan,
-    inspector: WheelInspector,
-    volume: VolumeWriter,
-    outside: Outside,
-) -> Manifest:
-    """What was found in the wheels: one more segment, now that all of them were read."""
-    documents = inspector.documents(plan.files)
-    blobs = {each.project: outside.cache.put(each.to_bytes()) for each in documents}
-    if blobs:
-        volume.add([(_CONTENTS, sorted(blobs.values()))], outside.cache.open, phase=_CONTENTS)
-    return replace(manifest, contents=inspector.summary(documents, blobs))
-
-
-def _describe(
-    profile: Profile,
-    source: bytes,
-    plan: Plan,
-    described: Sequence[ProjectDocument],
-    sequence: int,
-    outside: Outside,
-) -> Manifest:
+def _describe(profile: Profile, source: bytes, admitted: Admitted, outside: Outside) -> Described:
     """Write the documents into the cache and the manifest over them."""
-    return Manifest(
+    plan, cache, found = admitted.plan, outside.cache, list(describe.documents(admitted))
+    manifest = Manifest(
         stream=profile.stream,
-        sequence=sequence,
+        sequence=outside.authority.next_sequence,
         created=outside.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         tool=TOOL,
         targets=tuple(target.name for target in plan.targets),
-        profile=outside.cache.put(source),
-        projects={each.name: outside.cache.put(each.to_bytes()) for each in described},
-        locks={name: outside.cache.put(data) for name, data in plan.locks.items()},
-        trusted_root=outside.cache.put(outside.vouching.root)
-        if any(file.provenance for document in described for file in document.files)
-        else None,
+        profile=cache.put(source),
+        projects={each.name: cache.put(each.to_bytes()) for each in found},
+        locks={name: cache.put(data) for name, data in plan.locks.items()},
+        trusted_root=cache.put(outside.vouching.root) if _is_attested(found) else None,
     )
+    return Described(manifest=manifest, documents=found, locks=plan.locks)
 
 
-def _reserve(
-    segments: Sequence[tuple[str, Sequence[Blob]]], largest: Manifest, bounds: Mapping[str, int]
-) -> int:
-    """Room for the head, which is written last and stands first."""
-    contents = largest.contents.documents.values() if largest.contents else ()
-    return head_reserve(
-        [*segments, (_CONTENTS, tuple(contents))],
-        {**bounds, "manifest.json": len(largest.to_bytes())},
-    )
-
-
-@contextmanager
-def _locks_folder(final: Path, locks: Mapping[str, bytes]) -> Iterator[Path]:
-    """Write the locks into a folder that gets its name when all else went well."""
-    partial = final.with_name(f".{final.name}.part")
-    if final.exists():
-        raise BundlerError(f"{final} exists already", hint="give another folder with -o")
-    partial.mkdir()
-    try:
-        for name, data in locks.items():
-            (partial / name).write_bytes(data)
-        yield final
-        partial.rename(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _sha256(data: bytes) -> Sha256:
-    return Sha256(hashlib.sha256(data).hexdigest())
+def _is_attested(found: Sequence[ProjectDocument]) -> bool:
+    return any(file.provenance for document in found for file in document.files)

@@ -1,4 +1,4 @@
-"""What `create` says of the files that it carries: their documents, and the order they cross in."""
+"""What `create` says of the files that it carries: their documents."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from itertools import groupby
 
 from packaging.utils import NormalizedName
 
-from bundler.model.artifact import Blob, is_sdist
-from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
+from bundler.model.manifest import BundledFile, ProjectDocument
 from bundler.model.plan import Plan, PlannedFile
 from bundler.upstream.vouching import Vouched
 
@@ -30,20 +29,6 @@ def documents(admitted: Admitted) -> Iterator[ProjectDocument]:
     """The document of each project."""
     for project, files in groupby(admitted.plan.files, key=lambda file: file.project):
         yield _document(project, tuple(files), admitted)
-
-
-def segments(admitted: Admitted, manifest: Manifest) -> Iterator[tuple[str, Sequence[Blob]]]:
-    """The documents first: they explain the rest. Then the wheels of each release side by side.
-
-    The wheels of one release share most of their bytes, whatever their platforms.
-    """
-    yield "documents", tuple(sorted(set(manifest.blobs())))
-    for (project, version), files in groupby(admitted.plan.files, key=lambda file: file.release):
-        release = list(files)
-        kind = " sdist" if any(is_sdist(file.remote.filename) for file in release) else ""
-        attested = (admitted.vouched[file.remote.filename].provenance for file in release)
-        blobs = (*(file.blob for file in release), *(blob for blob in attested if blob))
-        yield f"{project} {version}{kind}", tuple(dict.fromkeys(blobs))
 
 
 def _document(

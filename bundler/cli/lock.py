@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from bundler.upstream.vouching import Vouching
 
 
-def lock(  # noqa: PLR0913 - a command has as many options as it has
+def lock(
     profile: Annotated[Path, typer.Argument(help="What is wanted: a TOML file.")],
     out: Annotated[
         Path | None,

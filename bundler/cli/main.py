@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bundler import __version__
-from bundler.cli import demo, inside, lock, outside, target, trust
+from bundler.cli import ceremony, demo, inside, lock, outside, refresh, target, trust
 
 _MANY_OBJECTS = 200_000
 
@@ -27,6 +27,8 @@ app.command()(outside.init)
 app.command()(outside.keygen)
 app.command()(lock.lock)
 app.command()(outside.create)
+app.command()(ceremony.sign)
+app.command()(refresh.refresh)
 app.command()(inside.inspect)
 app.command()(inside.verify)
 app.command()(inside.unpack)

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bundler.cli.console import console
 from bundler.cli.examples import example
 from bundler.cli.home import Home, find_home
-from bundler.cli.options import AsJson, HomeFolder, Quiet
-from bundler.cli.planning import Locked, LockUse, Upgrade, direct_planner, locks_folder, planning
+from bundler.cli.options import AsJson, HomeFolder, Quiet, now
+from bundler.cli.planning import (
+    Locked,
+    LockUse,
+    Upgrade,
+    direct_planner,
+    index_addresses,
+    locks_folder,
+    planning,
+)
 from bundler.cli.results import CreatedResult, Said
+from bundler.cli.secrets import PassphraseFd, ask_secrets, new_passphrase
+from bundler.cli.trust_results import StagedResult
 from bundler.cli.vouching import make_vouching
 from bundler.errors import BundlerError
 from bundler.events import Observer
 from bundler.model.manifest import parse_stream
+
+if TYPE_CHECKING:
+    from bundler.trust.keyfiles import Secrets
 
 
 def init(
@@ -63,36 +77,69 @@ def init(
 def keygen(
     name: Annotated[str, typer.Argument(help="The key's name.")],
     kind: Annotated[
-        Literal["ed25519", "ecdsa", "ml-dsa"], typer.Option("--type", help="The kind of key.")
+        Literal["ed25519", "ecdsa", "ecdsa-p384", "ml-dsa", "ml-dsa-87", "hybrid"],
+        typer.Option("--type", help="The kind of key; hybrid is Ed25519 and ML-DSA together."),
     ] = "ed25519",
     *,
+    protect: Annotated[
+        bool, typer.Option("--protect", help="Put a passphrase on it; asks for one.")
+    ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="URI", help="Make none: NAME stands for this one in a token or KMS."
+        ),
+    ] = None,
+    passphrase_fd: PassphraseFd = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Make a signing key."""
     with console(as_json=as_json, quiet=quiet) as out:
-        from bundler.trust.keys import generate_key
+        from bundler.trust.holders import adopt_token_key
+        from bundler.trust.keyfiles import generate_key
+        from bundler.trust.keys import fingerprint
 
-        pair = generate_key(find_home(home).keys, name, kind)
-        out.result(
-            Said(
-                f"key {name}: {pair.fingerprint}\n"
-                f"private  {pair.private} (keep it to yourself)\npublic   {pair.public}",
-                {
-                    "name": name,
-                    "fingerprint": pair.fingerprint,
-                    "private": str(pair.private),
-                    "public": str(pair.public),
-                },
-            )
+        folder = find_home(home).keys
+        if source is not None:
+            held = adopt_token_key(source, name, folder, ask_secrets(passphrase_fd))
+            made = {
+                "name": name,
+                "fingerprint": fingerprint(held.keys[0]),
+                "private": held.reference,
+                "public": str(folder / f"{name}.pub"),
+            }
+        else:
+            wanted = protect or passphrase_fd is not None
+            passphrase = new_passphrase(name, passphrase_fd) if wanted else None
+            pair = generate_key(folder, name, kind, passphrase)
+            made = {
+                "name": name,
+                "fingerprint": " + ".join(pair.fingerprints),
+                "private": str(pair.private),
+                "public": str(pair.public),
+            }
+        kept = "" if source else " (keep it to yourself)"
+        text = (
+            f"key {name}: {made['fingerprint']}\n"
+            f"private  {made['private']}{kept}\npublic   {made['public']}"
         )
+        out.result(Said(text, made))
 
 
 def create(
-    profile: Annotated[Path, typer.Argument(help="What is wanted: a TOML file.")],
-    out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")],
+    profile: Annotated[
+        Path | None, typer.Argument(metavar="PROFILE", help="What is wanted: a TOML file.")
+    ] = None,
     *,
+    out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")],
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="STAGED", help="Pack what officers have signed, and no profile."
+        ),
+    ] = None,
     locks: Annotated[
         Path | None,
         typer.Option(
@@ -101,20 +148,31 @@ def create(
     ] = None,
     locked: Locked = False,
     upgrade: Upgrade = False,
+    passphrase_fd: PassphraseFd = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Resolve, fetch, check, pack and sign the next bundle of a profile's stream.
 
-    Versions of locks that `bundle lock` wrote are kept where they still fit.
+    Versions of locks that `bundle lock` wrote are kept where they still fit. Where too few of the
+    officers' keys are at hand, all is staged for them to sign, and --resume packs it afterwards.
     """
-    use = LockUse(folder=locks or locks_folder(profile), exact=locked, upgrade=upgrade)
     with console(as_json=as_json, quiet=quiet) as shown:
-        shown.result(_create(profile, out, use, find_home(home), shown.observe))
+        secrets = ask_secrets(passphrase_fd)
+        if resume is not None and profile is None:
+            shown.result(_resume(resume, out, find_home(home), secrets, shown.observe))
+        elif profile is not None and resume is None:
+            folder = locks or locks_folder(profile)
+            use = LockUse(folder=folder, exact=locked, upgrade=upgrade)
+            shown.result(_create(profile, out, use, find_home(home), secrets, shown.observe))
+        else:
+            raise typer.BadParameter("give a PROFILE, or --resume STAGED")
 
 
-def _create(path: Path, out: Path, use: LockUse, home: Home, observe: Observer) -> CreatedResult:
+def _create(
+    path: Path, out: Path, use: LockUse, home: Home, secrets: Secrets, observe: Observer
+) -> CreatedResult | StagedResult:
     """Build the seams and run."""
     from bundler.resolve.beside import planner_beside
     from bundler.upstream.transport import Transport
@@ -128,12 +186,15 @@ def _create(path: Path, out: Path, use: LockUse, home: Home, observe: Observer) 
         # Only now: while these are loaded, the planner asks for the first pages.
         from bundler.create import Outside, create
         from bundler.disk import locked
+        from bundler.staging import Staged
         from bundler.trust.authority import Authority
-        from bundler.trust.keys import load_signers
+        from bundler.trust.holders import load_signers
+        from bundler.trust.signing import LIFETIMES
         from bundler.upstream.entries import Entries
 
-        authority = Authority.open(home.streams / stream)
-        signers = load_signers(authority.references, home.keys)
+        lifetimes = replace(LIFETIMES, **planned.profile.expiry.lifetimes())
+        authority = Authority.open(home.streams / stream, lifetimes=lifetimes)
+        signers = load_signers(authority.references, home.keys, secrets)
         with locked(home.streams / stream / "lock", f"the stream {stream}"):
             outside = Outside(
                 planner=planner,
@@ -146,4 +207,42 @@ def _create(path: Path, out: Path, use: LockUse, home: Home, observe: Observer) 
                 now=planned.began,
                 observe=observe,
             )
-            return CreatedResult(create(planned.profile, planned.source, out, outside))
+            made = create(planned.profile, planned.source, out, outside)
+    if isinstance(made, Staged):
+        return StagedResult(made, f"bundle create --resume {made.path} -o {out}")
+    return CreatedResult(made)
+
+
+def _resume(
+    path: Path, out: Path, home: Home, secrets: Secrets, observe: Observer
+) -> CreatedResult:
+    from bundler.archive.store import BlobStore
+    from bundler.create import resume
+    from bundler.disk import locked
+    from bundler.model.profile import parse_profile
+    from bundler.packing import Packer
+    from bundler.staging import approve, open_staged, staged_stream
+    from bundler.trust.authority import Authority
+    from bundler.trust.holders import load_signers
+    from bundler.trust.signing import LIFETIMES
+    from bundler.upstream.transport import Transport
+
+    staged = open_staged(path)
+    stream = staged_stream(staged)
+    authority = Authority.open(home.streams / stream)
+    with locked(home.streams / stream / "lock", f"the stream {stream}"):
+        packer = Packer(
+            authority=authority,
+            signers=load_signers(authority.references, home.keys, secrets),
+            now=now(),
+            observe=observe,
+        )
+        approved = approve(staged, packer)
+        profile = parse_profile(approved.profile, f"the profile in {path}")
+        lifetimes = replace(LIFETIMES, **profile.expiry.lifetimes())
+        packer = replace(packer, authority=replace(authority, lifetimes=lifetimes))
+        approved = replace(approved, packer=packer)
+        _, credentials = index_addresses(profile, observe)
+        with Transport(credentials=credentials) as transport:
+            cache = BlobStore(home.cache, durable=False)
+            return CreatedResult(resume(approved, out, transport, cache))

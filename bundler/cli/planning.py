@@ -116,7 +116,7 @@ def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Plannin
     inputs = read_inputs(profile, path.parent, sdists=profile.carries_sdists)
     earlier = _earlier_locks(profile, use, observe)
     preferred = preferences({} if use.upgrade else earlier.by_target, use.packages)
-    addresses, credentials = _addresses(profile, observe)
+    addresses, credentials = index_addresses(profile, observe)
     began = now()
     return Planning(
         profile=profile,
@@ -168,12 +168,14 @@ def direct_planner(planned: Planning, observe: Observer) -> Generator[DirectPlan
         yield DirectPlanner(planned.request, planned.locks, index, TOOL, observe)
 
 
-def _addresses(profile: Profile, observe: Observer) -> tuple[list[str], dict[str, Credentials]]:
+def index_addresses(
+    profile: Profile, observe: Observer
+) -> tuple[list[str], dict[str, Credentials]]:
     """Where the indexes are, and the credentials of pip's configuration and the environment."""
     from bundler.upstream.passwords import credentials_from
     from bundler.upstream.pip_config import pip_index_url
 
-    addresses: list[str] = []
+    found_urls: list[str] = []
     credentials: dict[str, Credentials] = {}
     for table in profile.index:
         url = table.url
@@ -186,8 +188,8 @@ def _addresses(profile: Profile, observe: Observer) -> tuple[list[str], dict[str
                 credentials[url] = found.credentials
         if given := credentials_from(os.environ, table.name):
             credentials[url] = given
-        addresses.append(url)
-    return addresses, credentials
+        found_urls.append(url)
+    return found_urls, credentials
 
 
 def _earlier_locks(profile: Profile, use: LockUse, observe: Observer) -> Locks:

@@ -11,7 +11,7 @@ from bundler.model.canonical import Json
 from bundler.report.text import human_size, printable
 
 if TYPE_CHECKING:  # each command loads one side only
-    from bundler.create import Created
+    from bundler.packing import Created
     from bundler.receive import Received
     from bundler.trust.gate import Admission
 

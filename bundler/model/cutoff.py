@@ -1,4 +1,4 @@
-"""The time after which uploads do not count: a point in time, or an age counted from now."""
+"""Times in a profile: a cutoff, which is a point in time or an age, and how long a role is good."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ _UNITS = {
     "day": timedelta(days=1),
     "week": timedelta(weeks=1),
 }
+_LONGEST = timedelta(days=3650)
 
 Cutoff = timedelta | datetime
 """An age, or a time with its zone."""
@@ -38,6 +39,21 @@ def parse_cutoff(value: object) -> Cutoff:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     raise ValueError('give an age such as "7 days", a date or a time such as 2026-11-01T12:00:00Z')
+
+
+def parse_lifetime(text: str) -> timedelta:
+    """Read `180 days` and the like.
+
+    Raises:
+        ValueError: if it is none, no time at all, or longer than ten years.
+    """
+    age = _AGE.fullmatch(text)
+    if age is None:
+        raise ValueError('give an age such as "180 days"')
+    found = int(age[1]) * _UNITS[age[2]]
+    if not timedelta() < found <= _LONGEST:
+        raise ValueError(f"give more than nothing, and {_LONGEST.days} days at most")
+    return found
 
 
 def cutoff_at(cutoff: Cutoff, now: datetime) -> datetime:

@@ -175,6 +175,11 @@ class Reader:
         inner = self.object(key)
         return {name: inner.digest(name) for name in tuple(inner._rest)}  # noqa: SLF001 - same class
 
+    def all_texts(self, key: str) -> dict[str, str]:
+        """An object whose values are strings."""
+        inner = self.object(key)
+        return {name: inner.text(name) for name in tuple(inner._rest)}  # noqa: SLF001 - same class
+
     def blobs(self, key: str) -> dict[str, Blob]:
         """An object whose values are blobs."""
         inner = self.object(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Final, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -24,7 +24,7 @@ from pydantic_core import ErrorDetails
 from bundler.errors import ProfileError
 from bundler.model.artifact import Sha256, parse_sha256
 from bundler.model.asked import parse_constraint, parse_requirement
-from bundler.model.cutoff import cutoff_at, parse_cutoff
+from bundler.model.cutoff import cutoff_at, parse_cutoff, parse_lifetime
 from bundler.model.manifest import parse_stream
 from bundler.model.policy_tables import (
     AttestationsTable,
@@ -193,6 +193,28 @@ class AcceptTable(_Table):
     filename: str | None = None
 
 
+def _check_lifetime(text: str) -> str:
+    parse_lifetime(text)
+    return text
+
+
+_Lifetime = Annotated[str, AfterValidator(_check_lifetime)]
+
+
+class ExpiryTable(_Table):
+    """`[expiry]`: for how long each role's signatures are good; absent ones have a default."""
+
+    targets: _Lifetime | None = None
+    packing: _Lifetime | None = None
+    snapshot: _Lifetime | None = None
+    timestamp: _Lifetime | None = None
+
+    def lifetimes(self) -> dict[str, timedelta]:
+        """Those that are given, by role."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: parse_lifetime(text) for name, text in given.items() if text is not None}
+
+
 class Profile(_Table):
     """A whole profile.
 
@@ -207,6 +229,7 @@ class Profile(_Table):
     attestations: AttestationsTable = AttestationsTable()
     policy: PolicyTable = PolicyTable()
     accept: list[AcceptTable] = []
+    expiry: ExpiryTable = ExpiryTable()
 
     def accepted(self) -> dict[Sha256, str]:
         """The reasons by the digest of the wheel."""

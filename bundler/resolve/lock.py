@@ -176,6 +176,25 @@ def read_locks(
     return Locks(folder, stream, found, {name: tuple(each) for name, each in pinned.items()})
 
 
+def locked_urls(data: bytes, name: str) -> dict[str, str]:
+    """Where the files of a lock are, by filename.
+
+    Raises:
+        ProfileError: if it is no lock; `name` is the file's.
+    """
+    try:
+        packages = _parse(data).packages
+    except _FAULTS as error:
+        raise ProfileError(f"{name} is no lock: {error}") from error
+    found: dict[str, str] = {}
+    for package in packages:
+        for wheel in package.wheels or ():
+            found[wheel.filename] = wheel.url or ""
+        if package.sdist:
+            found[package.sdist.filename] = package.sdist.url or ""
+    return {filename: url for filename, url in found.items() if url}
+
+
 def _parse(data: bytes) -> Pylock:
     return Pylock.from_dict(tomllib.loads(data.decode()))
 

@@ -18,11 +18,13 @@ from bundler.errors import DamagedError, TrustError
 from bundler.model.manifest import parse_stream
 from bundler.trust.metadata import (
     MANIFEST,
+    ODD_METADATA,
     ROLES,
     RootFacts,
     latest_root,
     read_metadata,
     read_root,
+    read_stream,
     root_version,
 )
 
@@ -35,6 +37,7 @@ class Pinned:
 
     Attributes:
         changed: False when it had been pinned before.
+        succeeds: Whether the officers of the root that was pinned before vouch for it.
     """
 
     stream: str
@@ -44,6 +47,7 @@ class Pinned:
     threshold: int
     expires: datetime
     changed: bool
+    succeeds: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +70,23 @@ def pin(root: bytes, folder: Path) -> Pinned:
     """Make `root` the anchor of its stream below `folder`; doing it again changes nothing.
 
     A root that has expired can be pinned, as TUF permits (§5.3): a bundle may carry its successor.
+    A pinned root gives way to its next version alone, if its officers signed that (§5.3.4): so a
+    stolen key is out before any bundle comes.
 
     Raises:
         DamagedError: if it is not a root that signs itself and names a stream.
-        TrustError: if another root is pinned for that stream.
+        TrustError: if another root is pinned for that stream, which does not vouch for this one.
         BundlerError: if it cannot be written.
     """
     facts = read_root("the root", root)
     state = folder / facts.stream
-    known = {name: data for name, data in _read_files(state).items() if root_version(name)}
-    changed = root not in known.values()
+    known = {name: data for name, data in read_state(state).items() if root_version(name)}
+    changed, succeeds = root not in known.values(), False
     if changed:
         if known:
-            raise _other_root(facts, known)
+            succeeds = _succeeds(root, latest_root(known))
+            if not succeeds:
+                raise _other_root(facts, known)
         atomic_write(state / f"{facts.version}.root.json", root, mode=0o600)
     return Pinned(
         stream=facts.stream,
@@ -88,6 +96,7 @@ def pin(root: bytes, folder: Path) -> Pinned:
         threshold=facts.threshold,
         expires=facts.expires,
         changed=changed,
+        succeeds=succeeds,
     )
 
 
@@ -103,7 +112,7 @@ def load_anchor(folder: Path, stream: str) -> Anchor:
         state = folder / parse_stream(stream)
     except ValueError as error:
         raise TrustError(str(error)) from error
-    files = _read_files(state)
+    files = read_state(state)
     if not any(root_version(name) for name in files):
         raise TrustError(
             f"no root is pinned for the stream {stream}",
@@ -141,7 +150,12 @@ def _writing_order(name: str) -> tuple[int, int]:
     return (0, version) if version else (1, ROLES.index(name.removesuffix(".json")))
 
 
-def _read_files(state: Path) -> dict[str, bytes]:
+def read_state(state: Path) -> dict[str, bytes]:
+    """The metadata files of a stream's folder by name, empty when it is not there.
+
+    Raises:
+        BundlerError: if one cannot be read.
+    """
     names = {f"{role}.json" for role in ROLES}
     if not state.is_dir():
         return {}
@@ -175,12 +189,26 @@ def _anchor(files: Mapping[str, bytes], place: str) -> Anchor:
     return Anchor(stream=facts.stream, files=files, sequence=sequence, manifest=manifest)
 
 
+def _succeeds(root: bytes, pinned: bytes) -> bool:
+    """Whether a root is the next version of the pinned one, by the word of its officers."""
+    new, old = read_metadata("the root", root, Root), read_metadata("the pinned root", pinned, Root)
+    if new.signed.version != old.signed.version + 1 or read_stream(
+        "the root", new.signed
+    ) != read_stream("the pinned root", old.signed):
+        return False
+    try:
+        old.signed.verify_delegate(Root.type, new.signed_bytes, new.signatures)
+    except ODD_METADATA:
+        return False
+    return True
+
+
 def _other_root(facts: RootFacts, known: Mapping[str, bytes]) -> TrustError:
     there = read_root("the pinned root", latest_root(known))
     return TrustError(
         f"another root is pinned for the stream {facts.stream}:\n"
         f"pinned   version {there.version}  {there.fingerprint}\n"
         f"offered  version {facts.version}  {facts.fingerprint}",
-        hint="a newer root of the same stream comes with a bundle and needs no pinning;"
+        hint="a newer root of the same stream comes with a bundle, or is pinned version by version;"
         " ask the sender which of the two is theirs",
     )

@@ -7,22 +7,23 @@ the folder; `authority.json` remembers the names by which the keys were given.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from securesystemslib.signer import Signer
-from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from bundler.disk import atomic_write, read_whole
 from bundler.errors import BundlerError, DamagedError, TrustError
 from bundler.model.canonical import Json, canonical
 from bundler.model.document import FORMAT, Reader
-from bundler.model.manifest import Manifest, parse_stream
+from bundler.model.manifest import parse_stream
+from bundler.trust.holders import KeyHolder
+from bundler.trust.keyfiles import PUBLIC_SUFFIX
 from bundler.trust.metadata import (
-    MANIFEST,
     PACKING,
     ROLES,
     T,
@@ -32,18 +33,24 @@ from bundler.trust.metadata import (
     read_root,
     root_version,
 )
+from bundler.trust.pending import officers_at_hand, quorums
 from bundler.trust.signing import (
     LIFETIMES,
+    Board,
     Lifetimes,
-    describe,
     enough,
-    first_root,
+    make_root,
     make_targets,
     sign,
-    until,
+    sign_transport,
 )
+from bundler.trust.word import check_manifest, check_word, still_vouches
 
-_REFERENCES = "authority.json"
+PENDING: Final = "pending.root.json"
+"""In a stream's folder, the first root until enough officers have signed it."""
+
+_WRITTEN = "authority.json"
+_STAGED = "staged.targets.json"
 
 # In hexadecimal digits, an ML-DSA-87 signature has 9,254 bytes and its public key in PEM 3,600.
 _KEY_ROOM = 16 << 10
@@ -51,24 +58,16 @@ _METADATA_ROOM = 4 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class KeyHolder:
-    """A signer and the reference by which `keys.load_signer` found it."""
-
-    reference: str
-    signer: Signer
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Authority:
     """One stream's TUF repository; versions are read from its folder each time.
 
     Attributes:
-        references: How the officers' keys, then the packing key, were given; each once.
+        written: What was written for each key that may sign here, by the key's id.
     """
 
     folder: Path
     stream: str
-    references: tuple[str, ...]
+    written: Mapping[str, str]
     lifetimes: Lifetimes = LIFETIMES
 
     @classmethod
@@ -83,7 +82,10 @@ class Authority:
         packing: KeyHolder | None = None,
         lifetimes: Lifetimes = LIFETIMES,
     ) -> Authority:
-        """Begin a stream: write the first root, signed by every officer.
+        """Begin a stream: write the first root, signed by every officer whose key is at hand.
+
+        Where these are fewer than `threshold`, the stream has no root yet, only `pending`; see
+        `bundler.trust.rotation`.
 
         Args:
             folder: Of this stream alone; made when absent.
@@ -102,24 +104,23 @@ class Authority:
             parse_stream(stream)
         except ValueError as error:
             raise BundlerError(str(error)) from error
-        if (folder / _REFERENCES).exists():
+        if (folder / _WRITTEN).exists():
+            waits = (folder / PENDING).exists()
             raise BundlerError(
                 f"the stream {stream} exists already",
-                hint=f"`bundle trust export {stream} -o root.json` writes its root",
-            )
-        keys = {holder.signer.public_key.keyid: holder.signer.public_key for holder in officers}
-        if len(keys) != len(officers) or not 1 <= threshold <= len(keys):
-            raise TrustError(
-                f"{threshold} of {len(keys)} different keys cannot be required to sign",
-                hint="give at least as many --key as --threshold, each once",
+                hint=f"its root waits for signatures; to begin again, remove {folder}"
+                if waits
+                else f"`bundle trust export {stream} -o root.json` writes its root",
             )
         packer = packing or officers[0]
-        root = first_root(stream, keys, threshold, packer.signer.public_key, now, lifetimes)
-        references = tuple(dict.fromkeys(holder.reference for holder in (*officers, packer)))
-        atomic_write(folder / "1.root.json", sign(root, [holder.signer for holder in officers]))
-        document: Json = {"format": FORMAT, "stream": stream, "references": references}
-        atomic_write(folder / _REFERENCES, canonical(document))
-        return cls(folder=folder, stream=stream, references=references, lifetimes=lifetimes)
+        board = Board(tuple(k for each in officers for k in each.keys), threshold, packer.keys)
+        root = make_root(stream, board, now + lifetimes.root)
+        data = sign(root, [signer for officer in officers for signer in officer.signers])
+        whole = not quorums(data, Root, [root])[0].lacking
+        made = cls(folder, stream, remembered((*officers, packer)), lifetimes)
+        atomic_write(folder / ("1.root.json" if whole else PENDING), data)
+        made.remember()
+        return made
 
     @classmethod
     def open(cls, folder: Path, *, lifetimes: Lifetimes = LIFETIMES) -> Authority:
@@ -129,7 +130,7 @@ class Authority:
             BundlerError: if there is none, or it cannot be read.
             DamagedError: if it is not as it was written.
         """
-        path = folder / _REFERENCES
+        path = folder / _WRITTEN
         if not path.exists():
             raise BundlerError(
                 f"there is no stream {folder.name}",
@@ -137,22 +138,57 @@ class Authority:
             )
         try:
             document = Reader.over(read_whole(path), str(path))
-            stream, references = document.text("stream"), document.texts("references")
+            stream, written = document.text("stream"), document.all_texts("keys")
             document.finish()
         except ValueError as error:
             raise DamagedError(str(error)) from error
-        found = cls(folder=folder, stream=stream, references=references, lifetimes=lifetimes)
-        if read_root(str(folder), found.root_bytes()).stream != stream:
+        found = cls(folder, stream, written, lifetimes)
+        if not found.pending and read_root(str(folder), found.root_bytes()).stream != stream:
             raise DamagedError(f"{path} and the root beside it are not of the same stream")
         return found
+
+    def remember(self) -> None:
+        """Write down how each key was given.
+
+        Raises:
+            BundlerError: if it cannot be written.
+        """
+        document: Json = {"format": FORMAT, "stream": self.stream, "keys": dict(self.written)}
+        atomic_write(self.folder / _WRITTEN, canonical(document))
+
+    @property
+    def pending(self) -> bytes | None:
+        """The first root while it waits for signatures."""
+        path = self.folder / PENDING
+        return None if self.root_chain() or not path.exists() else read_whole(path)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What was written for the keys that may sign here, each once."""
+        return tuple(dict.fromkeys(self.written.values()))
 
     @property
     def next_sequence(self) -> int:
         """The number that the next manifest gets."""
         return self._version("targets", Targets) + 1
 
+    @property
+    def root(self) -> Root:
+        """The newest root."""
+        return read_metadata("root", self.root_bytes(), Root).signed
+
     def root_bytes(self) -> bytes:
-        """The newest root; what `bundle trust export` writes."""
+        """The newest root; what `bundle trust export` writes.
+
+        Raises:
+            TrustError: if it waits for signatures.
+            DamagedError: if there is none.
+        """
+        if self.pending:
+            raise TrustError(
+                f"the root of {self.stream} is not signed by enough officers yet",
+                hint="when it is: bundle trust adopt STAGED",
+            )
         try:
             return latest_root(self.root_chain())
         except ValueError as error:
@@ -163,22 +199,65 @@ class Authority:
         paths = {version: p for p in self.folder.iterdir() if (version := root_version(p.name))}
         return {entry(paths[n].name): read_whole(paths[n]) for n in sorted(paths)}
 
-    def check_signers(self, signers: Sequence[Signer]) -> None:
-        """See early whether `authorise` will have the keys that it needs.
+    def check_signers(self, signers: Sequence[Signer], now: datetime) -> bool:
+        """See early whether the packing host's keys are at hand; whether the officers' are, too.
 
         Raises:
-            TrustError: naming the keys that are missing.
+            TrustError: naming the packing host's keys that are missing; also if the root has
+                expired, since no site would take a bundle under it.
         """
-        root = read_metadata("root", self.root_bytes(), Root).signed
-        for role in (Targets.type, Timestamp.type):
-            enough(signers, root, role)
+        root = self.root
+        if root.is_expired(now):
+            raise TrustError(
+                f"the root of {self.stream} expired on {root.expires:%Y-%m-%d}",
+                hint=f"run: bundle trust rotate {self.stream}",
+            )
+        enough(signers, root, Timestamp.type)
+        return len(officers_at_hand(root, signers)) >= root.roles[Targets.type].threshold
 
     def head_bounds(self) -> dict[str, int]:
         """Bounds of the sizes, in bytes, of the metadata that `authorise` will put into a head."""
-        root = read_metadata("root", self.root_bytes(), Root).signed
+        root = self.root
         bound = _METADATA_ROOM + _KEY_ROOM * len(root.keys)
         chain = {name: len(data) for name, data in self.root_chain().items()}
         return chain | {entry(f"{role}.json"): bound for role in ROLES}
+
+    def draft(
+        self, manifest: bytes, sequence: int, signers: Sequence[Signer], now: datetime
+    ) -> bytes:
+        """The officers' word on the next manifest, signed by those at hand, perhaps by none.
+
+        Raises:
+            TrustError: if it is not the next one.
+        """
+        check_manifest(manifest, self.stream, sequence)
+        if sequence != self.next_sequence:
+            raise TrustError(
+                f"{self.stream}: sequence {sequence} cannot follow {self.next_sequence - 1}"
+            )
+        root = self.root
+        body = make_targets(manifest, sequence, root, now + self.lifetimes.targets)
+        return sign(body, officers_at_hand(root, signers))
+
+    def remember_draft(self, word: bytes) -> None:
+        """Remember what was staged last, whoever signs it elsewhere.
+
+        Raises:
+            BundlerError: if it cannot be written.
+        """
+        atomic_write(self.folder / _STAGED, word)
+
+    def drafted(self, word: bytes) -> bool:
+        """Whether this is what was staged last, but for signatures.
+
+        Raises:
+            DamagedError: if one of the two cannot be read.
+        """
+        path = self.folder / _STAGED
+        if not path.exists():
+            return False
+        last = read_metadata(str(path), read_whole(path), Targets)
+        return last.signed == read_metadata("what was staged", word, Targets).signed
 
     def authorise(
         self,
@@ -187,6 +266,8 @@ class Authority:
         indexes: Mapping[str, bytes],
         signers: Sequence[Signer],
         now: datetime,
+        *,
+        targets: bytes | None = None,
     ) -> dict[str, bytes]:
         """Sign a manifest and the volumes that it was packed into; nothing is written.
 
@@ -198,6 +279,7 @@ class Authority:
             indexes: The index of every volume under its target path.
             signers: Those at hand.
             now: The time, in UTC.
+            targets: What `draft` gave for the next one, signed by enough officers since.
 
         Returns:
             The metadata entries of the head.
@@ -205,43 +287,23 @@ class Authority:
         Raises:
             TrustError: if a key is missing, or the manifest is not the sequence's.
         """
-        _check_manifest(manifest, self.stream, sequence)
-        root = read_metadata("root", self.root_bytes(), Root).signed
-        targets = self._recorded_targets(manifest, sequence, root, now)
+        check_manifest(manifest, self.stream, sequence)
+        root = self.root
+        if sequence != self.next_sequence:
+            targets = self._recorded_targets(manifest, sequence, root, now)
+        elif targets is not None:
+            check_word(targets, manifest, sequence, root, now)
         if targets is None:
-            packer = root.keys[root.roles[Timestamp.type].keyids[0]]
-            body = make_targets(manifest, sequence, packer, now + self.lifetimes.targets)
+            body = make_targets(manifest, sequence, root, now + self.lifetimes.targets)
             targets = sign(body, enough(signers, root, Targets.type))
         packers = enough(signers, root, Timestamp.type)
-        packing = sign(
-            Targets(
-                version=self._version(PACKING, Targets) + 1,
-                expires=until(now + self.lifetimes.packing),
-                targets={path: TargetFile.from_data(path, data) for path, data in indexes.items()},
-            ),
-            packers,
-        )
-        snapshot = Snapshot(
-            version=self._version("snapshot", Snapshot) + 1,
-            expires=until(now + self.lifetimes.snapshot),
-            meta={
-                "targets.json": describe(targets, Targets),
-                f"{PACKING}.json": describe(packing, Targets),
-            },
-        )
-        signed_snapshot = sign(snapshot, packers)
-        timestamp = Timestamp(
-            version=self._version("timestamp", Timestamp) + 1,
-            expires=until(now + self.lifetimes.timestamp),
-            snapshot_meta=describe(signed_snapshot, Snapshot),
-        )
-        return {
-            **self.root_chain(),
-            entry("timestamp.json"): sign(timestamp, packers),
-            entry("snapshot.json"): signed_snapshot,
-            entry("targets.json"): targets,
-            entry(f"{PACKING}.json"): packing,
+        versions = {
+            PACKING: self._version(PACKING, Targets) + 1,
+            Snapshot.type: self._version("snapshot", Snapshot) + 1,
+            Timestamp.type: self._version("timestamp", Timestamp) + 1,
         }
+        rest = sign_transport(targets, indexes, packers, versions, self.lifetimes, now)
+        return {**self.root_chain(), entry("targets.json"): targets, **rest}
 
     def record(self, sequence: int, manifest: bytes, head: Mapping[str, bytes]) -> None:
         """Remember what was authorised, so that no number is given twice.
@@ -266,34 +328,18 @@ class Authority:
     ) -> bytes | None:
         """The recorded targets when they still vouch for this manifest at `now`."""
         following = self.next_sequence
-        if sequence == following:
-            return None
         path = self.folder / "targets.json"
         if sequence != following - 1 or not path.exists():
             raise TrustError(f"{self.stream}: sequence {sequence} cannot follow {following - 1}")
         data = read_whole(path)
-        recorded = read_metadata(str(path), data, Targets)
-        if (
-            recorded.signed.targets[MANIFEST].hashes["sha256"]
-            != hashlib.sha256(manifest).hexdigest()
-        ):
-            raise TrustError(
-                f"{self.stream}: sequence {sequence} was authorised with another manifest",
-                hint=f"give this one the number {following}",
-            )
-        counted = root.get_verification_result(
-            Targets.type, recorded.signed_bytes, recorded.signatures
-        )
-        return data if counted and not recorded.signed.is_expired(now) else None
+        return data if still_vouches(data, manifest, self.stream, root, now) else None
 
 
-def _check_manifest(manifest: bytes, stream: str, sequence: int) -> None:
-    try:
-        found = Manifest.from_bytes(manifest)
-    except ValueError as error:
-        raise TrustError(f"what is to be authorised is no manifest: {error}") from error
-    if (found.stream, found.sequence) != (stream, sequence):
-        raise TrustError(
-            f"the manifest is sequence {found.sequence} of {found.stream},"
-            f" not sequence {sequence} of {stream}"
-        )
+def remembered(holders: Iterable[KeyHolder]) -> dict[str, str]:
+    """What was written for each key whose private half may be on this host, by its id."""
+    return {
+        key.keyid: holder.reference
+        for holder in holders
+        for key in holder.keys
+        if not holder.reference.endswith(PUBLIC_SUFFIX)
+    }

@@ -10,16 +10,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import (
+    Metadata,
+    MetaFile,
+    Root,
+    Signed,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
 
 from bundler.errors import DamagedError, TrustError
 from bundler.model.manifest import Manifest, VerifiedManifest
 from bundler.model.volume import VerifiedIndex, VolumeIndex, is_index_name
 from bundler.trust.anchor import Anchor, Pinned, anchor_from_root, load_anchor, pin, write_state
-from bundler.trust.keys import fingerprint
+from bundler.trust.keys import named
 from bundler.trust.metadata import (
     MANIFEST,
     PACKING,
@@ -30,7 +39,14 @@ from bundler.trust.metadata import (
     read_stream,
     root_version,
 )
-from bundler.trust.refusal import AGAIN, older, other_content
+from bundler.trust.refusal import (
+    AGAIN,
+    LONGEST,
+    clock_behind,
+    good_too_long,
+    older,
+    other_content,
+)
 from bundler.trust.workflow import LIMITS, run_updater
 
 __all__ = [
@@ -44,6 +60,10 @@ __all__ = [
     "pin",
     "remember_roots",
 ]
+
+
+_SLACK = timedelta(days=1)
+"""How much two clocks may differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +117,7 @@ def admit(head: Mapping[str, bytes], anchor: Anchor) -> Admission:
     """
     index_name = _check_entries(head, anchor)
     offered = _read_offered(head)
-    state = run_updater(head, anchor, index_name)
+    state, now = run_updater(head, anchor, index_name)
     _check_progress(head, offered, state, anchor)
     root = read_metadata("the newest root", latest_root(state), Root)
     if read_stream("the newest root", root.signed) != anchor.stream:
@@ -106,13 +126,14 @@ def admit(head: Mapping[str, bytes], anchor: Anchor) -> Admission:
     manifest, index = _open_documents(head, offered, index_name)
     _check_documents(manifest, index, index_name, offered, anchor)
     _check_roots(head, index, state)
-    signed: dict[str, Root | Timestamp | Snapshot | Targets] = {
+    signed: dict[str, Signed] = {
         Root.type: root.signed,
         Timestamp.type: offered.timestamp.signed,
         Snapshot.type: offered.snapshot.signed,
         Targets.type: offered.targets.signed,
         PACKING: offered.packing.signed,
     }
+    _check_dates(manifest, signed, now)
     return Admission(
         manifest=VerifiedManifest(manifest),
         index=VerifiedIndex(index),
@@ -277,6 +298,19 @@ def _check_documents(
         raise TrustError(f"{index_name} belongs to another manifest of sequence {sequence}")
 
 
+def _check_dates(manifest: Manifest, signed: Mapping[str, Signed], now: datetime) -> None:
+    """Nothing comes from the future, and nothing is good for ever.
+
+    Expiry alone does not show a clock that is slow: to it, everything is fresh.
+    """
+    created = datetime.fromisoformat(manifest.created)
+    if created > now + _SLACK:
+        raise clock_behind(manifest.sequence, created, now)
+    for role, part in signed.items():
+        if part.expires > now + LONGEST + _SLACK:
+            raise good_too_long(role, part.expires)
+
+
 def _check_roots(head: Mapping[str, bytes], index: VolumeIndex, state: Mapping[str, bytes]) -> None:
     """The head's chain of roots is the one that the index names and that is trusted here."""
     roots = {name: data for name, data in head.items() if root_version(name)}
@@ -314,4 +348,4 @@ def _signers(root: Metadata[Root], offered: _Offered) -> dict[str, tuple[str, ..
         raise DamagedError(
             "metadata/timestamp.json carries a signature that none of its keys made", hint=AGAIN
         )
-    return {role: tuple(fingerprint(key) for key in keys.values()) for role, keys in found.items()}
+    return {role: tuple(named(key) for key in keys.values()) for role, keys in found.items()}

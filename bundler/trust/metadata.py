@@ -16,12 +16,12 @@ from typing import TypeVar
 
 from securesystemslib.signer import Key
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Metadata, Role, Root, Snapshot, Targets, Timestamp
 
 from bundler.errors import DamagedError
 from bundler.model.canonical import canonical
 from bundler.model.manifest import parse_stream
-from bundler.trust.keys import fingerprint, grouped
+from bundler.trust.keys import fingerprint, grouped, named
 
 STREAM_FIELD = "x-bundler-stream"
 """The field of the signed root that names the stream (TUF §4.1 lets roots have further fields)."""
@@ -57,6 +57,7 @@ class RootFacts:
     Attributes:
         fingerprint: Of the whole file (sha256), grouped; people compare it out of band.
         keys: Fingerprints of the officers' keys.
+        officers: The same with the names that the root gives them.
         threshold: How many of them must sign.
     """
 
@@ -64,6 +65,7 @@ class RootFacts:
     version: int
     fingerprint: str
     keys: tuple[str, ...]
+    officers: tuple[str, ...]
     threshold: int
     expires: datetime
 
@@ -102,10 +104,11 @@ def read_metadata(name: str, data: bytes, kind: type[T]) -> Metadata[T]:
         version = found.signed.version  # python-tuf takes true for 1, and knows no largest one
         if isinstance(version, bool) or version > _LARGEST_VERSION:
             raise ValueError("its version is not a number")
-        if canonical(found.to_dict()) != data:
+        # What is signed is serialised in another way, which knows no fractions and raises on one.
+        if canonical(found.to_dict()) != data or not found.signed_bytes:
             raise ValueError("it is not in canonical form")
         _check_signatures(found)
-        _check_distinct_keys(found.signed)
+        _check_keys(found.signed)
     except ODD_METADATA as error:
         raise DamagedError(
             f"{name} is not {kind.type} metadata: {error.__cause__ or error}",
@@ -148,6 +151,7 @@ def read_root(name: str, data: bytes) -> RootFacts:
         version=root.version,
         fingerprint=root_fingerprint(data),
         keys=tuple(fingerprint(root.keys[keyid]) for keyid in officers.keyids),
+        officers=tuple(named(root.keys[keyid]) for keyid in officers.keyids),
         threshold=officers.threshold,
         expires=root.expires,
     )
@@ -169,13 +173,17 @@ def _check_signatures(metadata: Metadata[T]) -> None:
             raise ValueError("a signature is not in lowercase hexadecimal digits")
 
 
-def _check_distinct_keys(signed: Root | Timestamp | Snapshot | Targets) -> None:
-    """A threshold counts people, so the same key must not stand under two ids."""
+def _check_keys(signed: Root | Timestamp | Snapshot | Targets) -> None:
+    """Roles have keys that are there; a threshold counts people, so no key stands under two ids."""
     keys: Mapping[str, Key] = {}
+    roles: Mapping[str, Role] = {}
     if isinstance(signed, Root):
-        keys = signed.keys
+        keys, roles = signed.keys, signed.roles
     elif isinstance(signed, Targets) and signed.delegations:
-        keys = signed.delegations.keys
+        keys, roles = signed.delegations.keys, signed.delegations.roles or {}
+    for name, role in roles.items():
+        if not keys.keys() >= set(role.keyids):
+            raise ValueError(f"the role {name!r:.40} names a key that is not there")
     # Compared without white space and case: PEM and hexadecimal digits have several spellings.
     publics = ["".join(key.keyval["public"].split()).lower() for key in keys.values()]
     if len(set(publics)) != len(publics):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 from tuf.api.exceptions import (
     BadVersionNumberError,
@@ -15,18 +16,28 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from bundler.errors import DamagedError, RefusedError, TrustError
 from bundler.trust.anchor import Anchor
-from bundler.trust.keys import fingerprint
+from bundler.trust.keys import named
 from bundler.trust.metadata import ODD_METADATA, PACKING, ROLES, entry, latest_root, read_metadata
 
 TUF_ERRORS = (DownloadError, *ODD_METADATA)
 """All that `tuf.ngclient.Updater` is known to raise on odd metadata."""
 
 AGAIN = "have the bundle sent again"
+
+LONGEST = timedelta(days=10 * 365 + 3)
+"""No metadata is good for longer than this."""
+
+_WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
+_LONG_AGO = timedelta(days=3 * 365)
 _NAMED_BY = {"snapshot": "timestamp", "targets": "snapshot", PACKING: "snapshot"}
 
 
 def explain(
-    error: Exception, asked: str, head: Mapping[str, bytes], anchor: Anchor
+    error: Exception,
+    asked: str,
+    head: Mapping[str, bytes],
+    anchor: Anchor,
+    now: datetime | None,
 ) -> RefusedError:
     """The refusal for an exception of python-tuf.
 
@@ -35,9 +46,10 @@ def explain(
         asked: The entry of the head that was read last.
         head: The entries; all metadata among them could be read.
         anchor: What the bundle was held against.
+        now: What this host's clock says, as far as it was read.
     """
-    if isinstance(error, ExpiredMetadataError):
-        return _expired(error, head, anchor)
+    if isinstance(error, ExpiredMetadataError) and now:
+        return _expired(error, head, anchor, now)
     if isinstance(error, UnsignedMetadataError):
         return _unsigned(asked, head, anchor)
     if isinstance(error, BadVersionNumberError):
@@ -68,15 +80,51 @@ def other_content(sequence: int, anchor: Anchor) -> TrustError:
     )
 
 
-def _expired(error: ExpiredMetadataError, head: Mapping[str, bytes], anchor: Anchor) -> TrustError:
+def clock_behind(sequence: int, created: datetime, now: datetime) -> TrustError:
+    """A bundle from the future: it, or more likely the clock, is wrong."""
+    said = f"this host's clock says {now:%Y-%m-%d %H:%M} UTC"
+    if now < _WRITTEN:
+        return TrustError(
+            f"{said}, which is before this program was written",
+            hint="set the clock; a flat battery sends it back by years",
+        )
+    return TrustError(
+        f"sequence {sequence} was made on {created:%Y-%m-%d at %H:%M} UTC; {said}",
+        hint="set the clock, if it is slow; if it is right, the sender's was fast: ask for a new"
+        " bundle",
+    )
+
+
+def good_too_long(role: str, expires: datetime) -> TrustError:
+    """Metadata that would be good for ever, so that nobody noticed a held-back bundle."""
+    return TrustError(
+        f"the {role} metadata says that it is good until {expires:%Y-%m-%d}; no role lasts"
+        f" longer than {LONGEST.days // 365} years",
+        hint="is this host's clock right? If so, do not use the bundle, ask the sender",
+    )
+
+
+def _expired(
+    error: ExpiredMetadataError, head: Mapping[str, bytes], anchor: Anchor, now: datetime
+) -> TrustError:
     words = str(error).replace(".", " ").split()
     role = next((role for role in ROLES if role in words), Root.type)
     # A root in the head may be anyone's: the date that is shown is that of the one trusted here.
     data = latest_root(anchor.files) if role == Root.type else head[entry(f"{role}.json")]
     expires = Metadata.from_bytes(data).signed.expires
+    text = (
+        f"the {role} metadata expired on {expires:%Y-%m-%d at %H:%M} UTC;"
+        f" this host's clock says {now:%Y-%m-%d %H:%M} UTC"
+    )
+    if now - expires > _LONG_AGO:
+        return TrustError(
+            f"{text}, {(now - expires).days // 365} years later",
+            hint="such a clock is likely wrong: set it. If it is right, the bundle is very old",
+        )
     return TrustError(
-        f"the {role} metadata expired on {expires:%Y-%m-%d at %H:%M} UTC",
-        hint="is this host's clock right? If so, ask the sender for a newer bundle",
+        text,
+        hint="is this host's clock right? If so, ask the sender for a newer bundle, or for this one"
+        " with new dates: bundle refresh",
     )
 
 
@@ -97,10 +145,10 @@ def _unsigned(asked: str, head: Mapping[str, bytes], anchor: Anchor) -> TrustErr
         delegated = targets.get_delegated_role(role)
         threshold, keyids = delegated.threshold, delegated.keyids
         keys = targets.delegations.keys if targets.delegations else {}
-    named = ", ".join(fingerprint(keys[keyid]) for keyid in keyids if keyid in keys)
+    shown = ", ".join(named(keys[keyid]) for keyid in keyids if keyid in keys)
     return TrustError(
         f"{asked} is not signed by {threshold} of the keys that {anchor.stream} trusts"
-        f" for {role}: {named}",
+        f" for {role}: {shown}",
         hint="it was signed by others, or changed on the way; do not use it, ask the sender",
     )
 

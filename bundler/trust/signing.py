@@ -23,8 +23,17 @@ from tuf.api.metadata import (
 
 from bundler.errors import TrustError
 from bundler.model.canonical import canonical
-from bundler.trust.keys import fingerprint
-from bundler.trust.metadata import MANIFEST, PACKING, PACKING_PATHS, STREAM_FIELD, T, read_metadata
+from bundler.trust.keys import named, people
+from bundler.trust.metadata import (
+    MANIFEST,
+    ODD_METADATA,
+    PACKING,
+    PACKING_PATHS,
+    STREAM_FIELD,
+    T,
+    entry,
+    read_metadata,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,38 +57,163 @@ class Lifetimes:
 LIFETIMES = Lifetimes()
 
 
-def first_root(
-    stream: str,
-    officers: Mapping[str, Key],
-    threshold: int,
-    packer: Key,
-    now: datetime,
-    lifetimes: Lifetimes,
-) -> Root:
-    """The root that a stream begins with (TUF §4.3)."""
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Who signs for a stream.
+
+    Attributes:
+        officers: Keys for `root` and `targets`.
+        threshold: How many officers must sign; a hybrid key's two keys are one officer.
+        packers: Keys of the packing host, all of which must sign.
+    """
+
+    officers: tuple[Key, ...]
+    threshold: int
+    packers: tuple[Key, ...]
+
+    def signatures(self) -> int:
+        """How many of the officers' keys must sign, which is what TUF counts.
+
+        Raises:
+            TrustError: if the threshold cannot be met, or counting keys would not do.
+        """
+        different = {key.keyid for key in self.officers}
+        persons = people(self.officers)
+        if len(different) != len(self.officers) or not 1 <= self.threshold <= len(persons):
+            count = len(people({key.keyid: key for key in self.officers}.values()))
+            raise TrustError(
+                f"{self.threshold} of {count} different keys cannot be required to sign",
+                hint="there must be at least as many officers as must sign, each once",
+            )
+        if all(len(keys) == 1 for keys in persons):
+            return self.threshold
+        if self.threshold != len(persons):
+            raise TrustError(
+                f"with hybrid keys all {len(persons)} officers must sign, not {self.threshold}:"
+                " TUF counts keys and not their kinds, so that the Ed25519 keys of more officers"
+                " could stand in for the ML-DSA keys of fewer",
+                hint=f"give --threshold {len(persons)}, or keys of one kind",
+            )
+        return len(self.officers)
+
+
+def make_root(stream: str, board: Board, expires: datetime, version: int = 1) -> Root:
+    """A root (TUF §4.3).
+
+    Raises:
+        TrustError: as `Board.signatures`.
+    """
+    officers = Role([key.keyid for key in board.officers], board.signatures())
+    packers = Role([key.keyid for key in board.packers], len(board.packers))
     return Root(
-        expires=until(now + lifetimes.root),
-        keys={**officers, packer.keyid: packer},
+        version=version,
+        expires=until(expires),
+        keys={key.keyid: key for key in (*board.packers, *board.officers)},
         roles={
-            Root.type: Role(list(officers), threshold),
-            Targets.type: Role(list(officers), threshold),
-            Snapshot.type: Role([packer.keyid], 1),
-            Timestamp.type: Role([packer.keyid], 1),
+            Root.type: officers,
+            Targets.type: Role(list(officers.keyids), officers.threshold),
+            Snapshot.type: packers,
+            Timestamp.type: Role(list(packers.keyids), packers.threshold),
         },
         consistent_snapshot=False,
         unrecognized_fields={STREAM_FIELD: stream},
     )
 
 
-def make_targets(manifest: bytes, sequence: int, packer: Key, expires: datetime) -> Targets:
+def board_of(root: Root) -> Board:
+    """Who signs for a stream, as its root says."""
+    officers = tuple(root.keys[keyid] for keyid in root.roles[Root.type].keyids)
+    persons, threshold = people(officers), root.roles[Root.type].threshold
+    hybrid = any(len(keys) > 1 for keys in persons)
+    return Board(officers, len(persons) if hybrid else threshold, packing_keys(root))
+
+
+def check_plain(root: Root, stream: str) -> None:
+    """See that a root says no more than its `Board`, which is what people are shown of it.
+
+    Ordinary TUF metadata could give `targets` to others than the officers, or have further keys.
+
+    Raises:
+        TrustError: if it does.
+    """
+    refusal = TrustError(
+        f"root version {root.version} of {stream} gives its roles to other keys than it shows",
+        hint="do not sign it; ask who made it",
+    )
+    try:
+        expected = make_root(stream, board_of(root), root.expires, root.version)
+    except ODD_METADATA as error:  # such as a role without keys
+        raise refusal from error
+    if root != expected:
+        raise refusal
+
+
+def packing_keys(root: Root) -> tuple[Key, ...]:
+    """The packing host's keys."""
+    return tuple(root.keys[keyid] for keyid in root.roles[Timestamp.type].keyids)
+
+
+def make_targets(manifest: bytes, sequence: int, root: Root, expires: datetime) -> Targets:
     """What may enter, and who says how it was packed (TUF §4.5)."""
-    role = DelegatedRole(PACKING, [packer.keyid], 1, terminating=True, paths=[PACKING_PATHS])
     return Targets(
         version=sequence,
         expires=until(expires),
         targets={MANIFEST: TargetFile.from_data(MANIFEST, manifest)},
-        delegations=Delegations({packer.keyid: packer}, {PACKING: role}),
+        delegations=delegations(root),
     )
+
+
+def delegations(root: Root) -> Delegations:
+    """How the officers' metadata hands the packing on to the packing host."""
+    packers = {key.keyid: key for key in packing_keys(root)}
+    role = DelegatedRole(
+        PACKING,
+        list(packers),
+        root.roles[Timestamp.type].threshold,
+        terminating=True,
+        paths=[PACKING_PATHS],
+    )
+    return Delegations(packers, {PACKING: role})
+
+
+def sign_transport(
+    targets: bytes,
+    indexes: Mapping[str, bytes],
+    packers: Sequence[Signer],
+    versions: Mapping[str, int],
+    lifetimes: Lifetimes,
+    now: datetime,
+) -> dict[str, bytes]:
+    """What the packing host says of volumes with these indexes, as entries of a head."""
+    packing = sign(
+        Targets(
+            version=versions[PACKING],
+            expires=until(now + lifetimes.packing),
+            targets={path: TargetFile.from_data(path, data) for path, data in indexes.items()},
+        ),
+        packers,
+    )
+    snapshot = sign(
+        Snapshot(
+            version=versions[Snapshot.type],
+            expires=until(now + lifetimes.snapshot),
+            meta={
+                "targets.json": describe(targets, Targets),
+                f"{PACKING}.json": describe(packing, Targets),
+            },
+        ),
+        packers,
+    )
+    timestamp = Timestamp(
+        version=versions[Timestamp.type],
+        expires=until(now + lifetimes.timestamp),
+        snapshot_meta=describe(snapshot, Snapshot),
+    )
+    return {
+        entry("timestamp.json"): sign(timestamp, packers),
+        entry("snapshot.json"): snapshot,
+        entry(f"{PACKING}.json"): packing,
+    }
 
 
 def describe(data: bytes, kind: type[T]) -> MetaFile:
@@ -97,7 +231,7 @@ def enough(signers: Iterable[Signer], root: Root, role: str) -> list[Signer]:
     keyids = root.roles[role].keyids
     able = {s.public_key.keyid: s for s in signers if s.public_key.keyid in keyids}
     if len(able) < root.roles[role].threshold:
-        missing = ", ".join(fingerprint(root.keys[keyid]) for keyid in keyids if keyid not in able)
+        missing = ", ".join(named(root.keys[keyid]) for keyid in keyids if keyid not in able)
         raise TrustError(
             f"{root.roles[role].threshold} of the keys for {role} must sign; {len(able)} at hand,"
             f" missing: {missing}",
@@ -113,12 +247,25 @@ def sign(signed: T, signers: Sequence[Signer]) -> bytes:
         TrustError: if a signer fails.
     """
     metadata = Metadata(signed)
-    try:
-        for signer in signers:
-            metadata.sign(signer, append=True)
-    except UnsignedMetadataError as error:
-        raise TrustError(f"the {signed.type} metadata cannot be signed: {error}") from error
+    add_signatures(metadata, signers)
     return canonical(metadata.to_dict())
+
+
+def add_signatures(metadata: Metadata[T], signers: Sequence[Signer]) -> None:
+    """Sign metadata, whoever has signed it already.
+
+    Raises:
+        TrustError: if a signer fails.
+    """
+    for signer in signers:
+        try:
+            metadata.sign(signer, append=True)
+        except UnsignedMetadataError as error:
+            cause = error.__cause__ or error
+            raise TrustError(
+                f"the {metadata.signed.type} metadata cannot be signed with"
+                f" {named(signer.public_key)}: {str(cause) or type(cause).__name__}"
+            ) from error
 
 
 def until(time: datetime) -> datetime:

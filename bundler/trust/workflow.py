@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from tuf.api.exceptions import DownloadHTTPError
@@ -31,11 +32,14 @@ LIMITS = {
 _BASE = "head:///metadata/"
 
 
-def run_updater(head: Mapping[str, bytes], anchor: Anchor, index_name: str) -> dict[str, bytes]:
+def run_updater(
+    head: Mapping[str, bytes], anchor: Anchor, index_name: str
+) -> tuple[dict[str, bytes], datetime]:
     """TUF's client workflow, up to the manifest and this volume's index.
 
     Returns:
-        The state that it leaves behind: what `anchor` had, and what is newer.
+        The state that it leaves behind: what `anchor` had, and what is newer; and what this host's
+        clock said when expiry dates were compared with it.
 
     Raises:
         TrustError: if it refuses.
@@ -49,6 +53,7 @@ def run_updater(head: Mapping[str, bytes], anchor: Anchor, index_name: str) -> d
             for file, data in anchor.files.items():
                 if not root_version(file):
                     (folder / file).write_bytes(data)
+            now = None
             try:
                 updater = Updater(
                     name,
@@ -57,10 +62,12 @@ def run_updater(head: Mapping[str, bytes], anchor: Anchor, index_name: str) -> d
                     config=_CONFIG,
                     bootstrap=latest_root(anchor.files),
                 )
+                # The clock is read once, by python-tuf, and every date is held against that.
+                now = updater._trusted_set.reference_time  # noqa: SLF001 - nothing public gives it
                 updater.refresh()
                 found = [updater.get_targetinfo(name) for name in (MANIFEST, index_name)]
             except TUF_ERRORS as error:
-                raise explain(error, fetcher.asked, head, anchor) from error
+                raise explain(error, fetcher.asked, head, anchor, now) from error
             if None in found:
                 raise TrustError(
                     f"{index_name if found[0] else MANIFEST} is not named by the metadata of this"
@@ -75,7 +82,7 @@ def run_updater(head: Mapping[str, bytes], anchor: Anchor, index_name: str) -> d
             f"the temporary folder cannot be used: {error.strerror or error}",
             hint="TMPDIR names another one",
         ) from error
-    return {**anchor.files, **kept}
+    return {**anchor.files, **kept}, now
 
 
 class _HeadFetcher(FetcherInterface):

@@ -99,6 +99,7 @@ class Site:
 @contextmanager
 def site(folder: Path) -> Iterator[Site]:
     """A `Site`: its stream is begun, its root exported and pinned in its mirror."""
+    folder.mkdir(exist_ok=True)
     with FakeIndex() as index:
         for arguments in (
             ("app", "1.0", "py3-none-any", ("lib>=1",)),

@@ -13,7 +13,8 @@ from securesystemslib.signer import CryptoSigner
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import Manifest
 from bundler.model.volume import Frame, Segment, VolumeIndex
-from bundler.trust.authority import Authority, KeyHolder
+from bundler.trust.authority import Authority
+from bundler.trust.holders import KeyHolder
 
 
 def the_time() -> datetime:
@@ -126,9 +127,9 @@ def make_stream(
     authority = Authority.create(
         folder / stream,
         stream,
-        [KeyHolder(f"key{number}", signer) for number, signer in enumerate(signers)],
+        [KeyHolder.of(f"key{number}", signer) for number, signer in enumerate(signers)],
         threshold,
         now or the_time(),
-        packing=KeyHolder("packing", packing) if packing else None,
+        packing=KeyHolder.of("packing", packing) if packing else None,
     )
     return FakeStream(authority, (*signers, *([packing] if packing else [])))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bundler import describe, receive
+from bundler import packing, receive
 from bundler.archive.head import encode_head
 from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError, DamagedError, TrustError
@@ -75,13 +75,13 @@ def test_the_mirror_is_held_against_a_second_command(tmp_path: Path) -> None:
 def test_the_packing_host_cannot_bring_in_other_blobs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = describe.segments
+    real = packing._segments
 
     def with_another(*arguments: Any) -> Iterator[tuple[str, Sequence[Blob]]]:
         yield from real(*arguments)
         yield "evil 1.0", (BlobStore(tmp_path / "home" / "cache").put(b"MZ evil"),)
 
-    monkeypatch.setattr(describe, "segments", with_another)
+    monkeypatch.setattr(packing, "_segments", with_another)
     with site(tmp_path) as host:
         assert host.create().exit_code == 0
         result = bundle("unpack", host.volume(), "--into", host.mirror)
@@ -94,13 +94,13 @@ def test_the_packing_host_cannot_bring_in_other_blobs(
 def test_a_blob_that_is_brought_twice_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = describe.segments
+    real = packing._segments
 
     def doubled(*arguments: Any) -> Iterator[tuple[str, Sequence[Blob]]]:
         found = list(real(*arguments))
         yield from [*found, found[-1]]
 
-    monkeypatch.setattr(describe, "segments", doubled)
+    monkeypatch.setattr(packing, "_segments", doubled)
     with site(tmp_path) as host:
         assert host.create().exit_code == 0
         result = bundle("unpack", host.volume(), "--into", host.mirror)
@@ -111,8 +111,8 @@ def test_a_blob_that_is_brought_twice_is_refused(
 def test_wheels_without_their_documents_are_incomplete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = describe.segments
-    monkeypatch.setattr(describe, "segments", lambda *words: list(real(*words))[1:])
+    real = packing._segments
+    monkeypatch.setattr(packing, "_segments", lambda *words: list(real(*words))[1:])
     with site(tmp_path) as host:
         assert host.create().exit_code == 0
         result = bundle("unpack", host.volume(), "--into", host.mirror)

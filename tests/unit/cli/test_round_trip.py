@@ -337,7 +337,7 @@ def test_missing_keys_are_told_before_anything_is_fetched(host: Site) -> None:
     host.index.requests.clear()
     result = host.create()
     assert result.exit_code == 4
-    assert "1 of the keys for targets must sign; 0 at hand, missing: " in result.stderr
+    assert "1 of the keys for timestamp must sign; 0 at hand, missing: " in result.stderr
     assert host.index.requests == []
     assert not host.out.exists()
 

@@ -48,7 +48,17 @@ def test_the_index_may_be_the_one_of_pip() -> None:
 
 def test_a_json_schema_can_be_published() -> None:
     assert set(Profile.model_json_schema()["properties"]) == {
-        *("profile", "index", "targets", "target", "publisher", "attestations", "policy", "accept"),
+        *(
+            "profile",
+            "index",
+            "targets",
+            "target",
+            "publisher",
+            "attestations",
+            "policy",
+            "accept",
+            "expiry",
+        ),
     }
 
 

@@ -11,8 +11,10 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from bundler.errors import BundlerError, DamagedError, TrustError
 from bundler.model.canonical import canonical
-from bundler.trust.authority import Authority, KeyHolder
+from bundler.trust.authority import Authority
+from bundler.trust.holders import KeyHolder
 from bundler.trust.keys import fingerprint
+from bundler.trust.pending import add
 from bundler.trust.signing import LIFETIMES
 from tests.fakes.trust import digest, make_index, make_manifest, make_stream, the_time
 
@@ -122,6 +124,28 @@ def test_a_sequence_is_authorised_with_one_manifest(tmp_path: Path) -> None:
     assert caught.value.hint == "give this one the number 2"
 
 
+def test_a_draft_is_signed_elsewhere(tmp_path: Path) -> None:
+    officers = [CryptoSigner.generate_ed25519() for _ in range(2)]
+    stream = make_stream(tmp_path, signers=officers, threshold=2)
+    authority, now = stream.authority, the_time()
+    data = make_manifest().to_bytes()
+    word = authority.draft(data, 1, officers[:1], now)
+    assert not authority.drafted(word)
+    authority.remember_draft(word)
+    whole = add(word, Targets, [authority.root], officers[1:])
+    assert authority.drafted(whole)
+    for targets, time, reason in (
+        (word, now, "2 of the officers' keys must sign; 1 have, missing: "),
+        (whole, now + LIFETIMES.targets, "what the officers signed expired on "),
+    ):
+        with pytest.raises(TrustError, match=reason):
+            authority.authorise(data, 1, {}, officers, time, targets=targets)
+    head = authority.authorise(data, 1, {}, officers[:1], now, targets=whole)
+    assert head["metadata/targets.json"] == whole
+    with pytest.raises(TrustError, match="sequence 2 cannot follow 0"):
+        authority.draft(make_manifest(sequence=2).to_bytes(), 2, officers, now)
+
+
 @pytest.mark.parametrize("sequence", [1, 5])
 def test_a_sequence_out_of_order_is_refused(tmp_path: Path, sequence: int) -> None:
     stream = make_stream(tmp_path)
@@ -224,8 +248,10 @@ class _BrokenSigner(Signer):
 
 def test_a_signer_that_fails(tmp_path: Path) -> None:
     signer = _BrokenSigner(CryptoSigner.generate_ed25519().public_key)
-    with pytest.raises(TrustError, match=r"the root metadata cannot be signed: .*no token"):
-        Authority.create(tmp_path / "web", "web", [KeyHolder("t", signer)], 1, the_time())
+    with pytest.raises(
+        TrustError, match=r"the root metadata cannot be signed with .*: no token for"
+    ):
+        Authority.create(tmp_path / "web", "web", [KeyHolder.of("t", signer)], 1, the_time())
     assert not (tmp_path / "web").exists()
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from securesystemslib.signer import CryptoSigner
@@ -39,6 +38,7 @@ from bundler.trust.gate import (
 )
 from bundler.trust.keys import fingerprint
 from bundler.trust.signing import LIFETIMES
+from tests.fakes.lies import Head, edit, seal
 from tests.fakes.trust import (
     FakeStream,
     digest,
@@ -47,8 +47,6 @@ from tests.fakes.trust import (
     make_stream,
     the_time,
 )
-
-Head = dict[str, bytes]
 
 
 @pytest.fixture
@@ -74,39 +72,6 @@ def refused(head: Head, anchor: Anchor | Path, reason: str) -> RefusedError:
         admit(head, anchor)
     assert type(caught.value) in {TrustError, DamagedError}
     return caught.value
-
-
-def edit(
-    head: Head, role: str, change: Callable[[Signed], object], signers: Sequence[CryptoSigner]
-) -> None:
-    """Change one file and sign it again with the real keys: what a thief of the keys can do."""
-    metadata: Metadata[Any] = Metadata.from_bytes(head[f"metadata/{role}.json"])
-    change(metadata.signed)
-    metadata.signatures.clear()
-    for signer in signers:
-        metadata.sign(signer, append=True)
-    head[f"metadata/{role}.json"] = canonical(metadata.to_dict())
-
-
-def seal(head: Head, signers: Sequence[CryptoSigner], *, hashes: bool = True) -> None:
-    """Let snapshot and timestamp name the files as they are now."""
-    algorithms = ["sha256"]
-
-    def meta(role: str) -> MetaFile:
-        data = head[f"metadata/{role}.json"]
-        version = Metadata.from_bytes(data).signed.version
-        return MetaFile.from_data(version, data, algorithms) if hashes else MetaFile(version)
-
-    def snapshot(signed: Signed) -> None:
-        assert isinstance(signed, Snapshot)
-        signed.meta = {f"{role}.json": meta(role) for role in ("targets", "packing")}
-
-    def timestamp(signed: Signed) -> None:
-        assert isinstance(signed, Timestamp)
-        signed.snapshot_meta = meta("snapshot")
-
-    edit(head, "snapshot", snapshot, signers)
-    edit(head, "timestamp", timestamp, signers)
 
 
 def rotate(

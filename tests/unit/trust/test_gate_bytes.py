@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from securesystemslib.exceptions import FormatError
 from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner
 
 from bundler.errors import DamagedError, TrustError
 from bundler.trust.gate import Anchor, admit, anchor_from_root
-from tests.fakes.trust import FakeStream, make_stream
+from tests.fakes.mutations import JSON, mutated, signed, written
+from tests.fakes.trust import FakeStream, make_stream, the_time
 
 Head = dict[str, bytes]
 
@@ -87,16 +86,17 @@ def test_other_spellings_of_a_good_timestamp_are_refused(
     """No digest covers the timestamp, and each of these means the same to python-tuf."""
     name = "metadata/timestamp.json"
     document = json.loads(head[name])
-    document["signed"]["expires"] = "2099-01-05T00:00:00Z"
+    year = the_time().year + 2
+    document["signed"]["expires"] = f"{year}-01-05T00:00:00Z"
     payload = str(encode_canonical(document["signed"])).encode()
     digits = stream.signers[0].sign(payload).signature
     document["signatures"][0]["sig"] = digits
     good = json.dumps(document, sort_keys=True, separators=(",", ":"))
     assert admitted({**head, name: good.encode()}, anchor)
     others = [
-        good.replace("2099-01-05", "2099-01- 5"),
-        good.replace("2099-01-05", "2099-1-5"),
-        good.replace("2099-01-05", "2099-01-0\u0665"),
+        good.replace(f"{year}-01-05", f"{year}-01- 5"),
+        good.replace(f"{year}-01-05", f"{year}-1-5"),
+        good.replace(f"{year}-01-05", f"{year}-01-0\u0665"),
         good.replace(digits, digits.upper()),
         good.replace(digits, f"{digits} "),
         good.replace('"sig":', '"note":1,"sig":'),
@@ -110,62 +110,6 @@ def test_other_spellings_of_a_good_timestamp_are_refused(
     for other in others:
         assert other != good
         assert not admitted({**head, name: other.encode()}, anchor), other
-
-
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-3, 3)
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=5)
-    | st.sampled_from(["sha256", "md5", "root", "packing", "", "../x", "ed25519", "1.0"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=4,
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The path of every value within `value`."""
-    items: Any = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, inner in items:
-        yield (*path, key)
-        yield from places(inner, (*path, key))
-
-
-def mutated(data: st.DataObject, document: Any) -> Any:
-    path = data.draw(st.sampled_from(list(places(document))))
-    parent = document
-    for key in path[:-1]:
-        parent = parent[key]
-    if data.draw(st.booleans()):
-        parent[path[-1]] = data.draw(JSON)
-    elif isinstance(parent, dict) and data.draw(st.booleans()):
-        parent[data.draw(st.text(max_size=5))] = parent.pop(path[-1])
-    else:
-        del parent[path[-1]]
-    return document
-
-
-def written(document: Any) -> bytes:
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
-        errors="surrogatepass"
-    )
-
-
-def signed(document: Any, signer: CryptoSigner) -> bytes:
-    """Sign as it is, without python-tuf, which would not write most of these."""
-    try:
-        payload = str(encode_canonical(document["signed"])).encode()
-    except (FormatError, UnicodeEncodeError, KeyError, TypeError):
-        return written(document)
-    signature = signer.sign(payload)
-    document["signatures"] = [{"keyid": signature.keyid, "sig": signature.signature}]
-    return written(document)
 
 
 def resealed(head: Head, signer: CryptoSigner, spared: str) -> Head:
