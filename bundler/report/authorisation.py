@@ -12,6 +12,7 @@ from bundler.archive.proposal import Proposal, ProposedManifest, ProposedRoot
 from bundler.model.artifact import is_sdist, parse_file_name
 from bundler.model.canonical import Json
 from bundler.model.manifest import BundledFile, ProjectDocument
+from bundler.model.verdict import Outcome
 from bundler.report.text import human_size
 from bundler.trust.keys import named
 from bundler.trust.metadata import entry, root_fingerprint
@@ -76,9 +77,13 @@ def changes(proposal: ProposedManifest) -> Changes:
     )
 
 
-def exceptions(documents: Mapping[NormalizedName, ProjectDocument]) -> Iterator[str]:
-    """What a careful officer would ask about: built inside, withdrawn, no longer cared for."""
-    for name, document in documents.items():
+def exceptions(proposal: ProposedManifest) -> Iterator[str]:
+    """What a careful officer would ask about: against a rule, built inside, withdrawn."""
+    contents = proposal.manifest.contents
+    for accepted in contents.accepted if contents else ():
+        broken = ", ".join(accepted.rules)
+        yield _one_line(f"{accepted.filename} breaks {broken}; accepted: {accepted.reason}")
+    for name, document in proposal.documents.items():
         if document.status != "active":
             reason = f": {document.status_reason}" if document.status_reason else ""
             yield _one_line(f"{name} is {document.status}{reason}")
@@ -86,6 +91,8 @@ def exceptions(documents: Mapping[NormalizedName, ProjectDocument]) -> Iterator[
             if file.yanked is not None:
                 reason = f": {file.yanked}" if file.yanked else ""
                 yield _one_line(f"{file.filename} is yanked{reason}")
+            if file.passed_through:
+                yield f"{file.filename} was not built by the index {_one_line(file.index)}"
             if is_sdist(file.filename):
                 yield f"{file.filename} is a source distribution: its build runs inside"
 
@@ -115,7 +122,8 @@ def _manifest_facts(proposal: ProposedManifest) -> dict[str, Json]:
         "targets-added": list(found.targets_added),
         "targets-removed": list(found.targets_removed),
         "profile-changed": found.profile_changed,
-        "exceptions": list(exceptions(proposal.documents)),
+        "attested": _attested(files),
+        "exceptions": list(exceptions(proposal)),
     }
 
 
@@ -129,6 +137,7 @@ def _manifest_lines(proposal: ProposedManifest) -> Iterator[str]:
     yield f"root      version {proposal.root.version}, {_fingerprint(proposal)}"
     yield f"packing   {', '.join(_packers(proposal.root))}"
     yield f"contents  {len(manifest.projects)} projects, {len(files)} files, {size}"
+    yield f"attested  {_attested(files)} of {len(files)} files"
     yield f"targets   {_one_line(', '.join(manifest.targets))}"
     if found.since:
         yield f"changes since sequence {found.since}:"
@@ -148,7 +157,7 @@ def _manifest_lines(proposal: ProposedManifest) -> Iterator[str]:
     if found.profile_changed:
         shown.append("  the profile is another one")
     yield from shown or ["  none"]
-    asked = list(exceptions(proposal.documents))
+    asked = list(exceptions(proposal))
     yield f"exceptions: {len(asked) or 'none'}"
     yield from (f"  {line}" for line in asked)
 
@@ -200,6 +209,11 @@ def _signatures(quorums: Iterable[Quorum]) -> Iterator[str]:
         yield from (f"  signed   {each}" for each in quorum.signed)
         if quorum.lacking:
             yield from (f"  may sign {each}" for each in quorum.missing)
+
+
+def _attested(files: Iterable[BundledFile]) -> int:
+    """How many files a publisher's signature was verified for."""
+    return sum(file.verdict.outcome is Outcome.VERIFIED for file in files)
 
 
 def _fingerprint(proposal: ProposedManifest) -> str:

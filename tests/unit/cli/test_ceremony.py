@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pty
 import shutil
@@ -15,9 +16,11 @@ from typer.testing import CliRunner
 
 from bundler.archive.staged import encode_staged, read_staged
 from bundler.cli.main import app
+from tests.fakes.attestations import attestation, provenance, statement
 from tests.fakes.ceremony import Ceremony, ceremony
 from tests.fakes.command import bundle, read_json, site, succeed, tree
 from tests.fakes.netns import clean_environment, require_isolation, run_isolated
+from tests.fakes.sigstore import FakeSigstore, github
 from tests.fakes.tokens import PIN, soft_token
 from tests.fakes.wheels import build_wheel
 
@@ -596,3 +599,36 @@ def test_a_round_trip_with_keys_in_a_token(
     assert result.exit_code == 4
     assert "cannot be signed with" in result.stderr
     assert "(dora): PinIncorrect" in result.stderr
+
+
+def test_what_is_inside_of_wheels_crosses_with_what_officers_signed(people: Ceremony) -> None:
+    """Verdicts, native code and accepted wheels stand in what is staged, and come out inside."""
+    host, sigstore = people.host, FakeSigstore()
+    (host.folder / "sigstore.json").write_bytes(sigstore.trusted_root)
+    name, wheel = build_wheel("solo", "1.0", files={"solo/_x.txt": b"x"})
+    payload = statement(name, hashlib.sha256(wheel).hexdigest())
+    claim = {"kind": "GitHub", "repository": "example/solo", "workflow": "release.yml"}
+    signed = attestation(sigstore.bundle(payload, github("example/solo")))
+    host.index.serve("/integrity/solo", provenance(claim, signed))
+    host.index.add(name, wheel, provenance="/integrity/solo")
+    odd, empty = build_wheel("odd", "1.0", files={"odd-1.0.dist-info/RECORD": b""})
+    host.index.add(odd, empty)
+    host.write_profile(["app", "solo", "odd"])
+    with host.profile.open("a") as profile:
+        profile.write(
+            '[attestations]\ntrusted-root = "sigstore.json"\n'
+            f'[[accept]]\nsha256 = "{hashlib.sha256(empty).hexdigest()}"\nreason = "no matter"\n'
+        )
+    people.begin(2, "ana", "ben")
+    assert host.create().exit_code == 0
+    shown = people.sign(people.staged(), "ana", "--yes")
+    assert "attested  1 of 5 files" in shown.stdout
+    assert f"{odd} breaks record-missing; accepted: no matter" in shown.stdout
+    assert people.sign(people.staged(), "ben", "--yes").exit_code == 0
+    assert people.resume().exit_code == 0
+    assert "accepted wheel" in succeed("inspect", host.volume()).stdout
+    succeed("unpack", host.volume(), "--into", host.mirror)
+    (beside,) = (host.mirror / "files").rglob("*.provenance")
+    assert beside.name == f"{name}.provenance"
+    (memory,) = (host.folder / "home").rglob("attested.json")
+    assert "example/solo" in memory.read_text()
