@@ -28,7 +28,7 @@ from rich.text import Text
 from bundler.errors import BundlerError
 from bundler.events import Advanced, Event, Finished, Noticed, Observer, Started, ignore
 from bundler.model.canonical import Json
-from bundler.report.text import human_size, printable
+from bundler.report.text import counted, human_size, printable
 
 _NO_READER = 141  # what a shell reports for a program that SIGPIPE ended
 _INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
@@ -219,4 +219,4 @@ def _bars(stderr: RichConsole) -> Progress:
 
 
 def _amount(total: int, unit: str) -> str:
-    return human_size(total) if unit == "B" else f"{total} {unit}"
+    return human_size(total) if unit == "B" else counted(total, unit.removesuffix("s"))

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 from bundler.model.artifact import is_sdist, parse_file_name
 from bundler.model.canonical import Json
-from bundler.report.text import human_size, printable
+from bundler.report.text import counted, human_size, printable
 from bundler.trust.advice import publisher_table
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ class LockedResult:
         plan = self.plan
         projects = len({file.project for file in plan.files})
         sources = sum(is_sdist(file.remote.filename) for file in plan.files)
-        amount = _count(len(plan.files) - sources, "wheel")
-        amount += f" and {_count(sources, 'source distribution')}" if sources else ""
-        amount += f" for {_count(len(plan.targets), 'target')}"
+        amount = counted(len(plan.files) - sources, "wheel")
+        amount += f" and {counted(sources, 'source distribution')}" if sources else ""
+        amount += f" for {counted(len(plan.targets), 'target')}"
         size = human_size(self._size())
-        lines = [f"{self.stream}: {_count(projects, 'project')}, {amount}, {size}"]
+        lines = [f"{self.stream}: {counted(projects, 'project')}, {amount}, {size}"]
         if self.earlier.by_target:
             lines += [_change(*each) for each in self._changes()] or ["nothing changed"]
         lines.append(f"locks: {self.folder}")
@@ -122,10 +122,6 @@ def _change(project: str, before: Sequence[Version], after: Sequence[Version]) -
     if not after:
         return f"  - {project} {_joined(before)}"
     return f"  {project} {_joined(before)} → {_joined(after)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _joined(versions: Sequence[Version]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundler.model.canonical import Json
-from bundler.report.text import human_size, printable
+from bundler.report.text import counted, human_size, printable
 
 if TYPE_CHECKING:  # each command loads one side only
     from bundler.packing import Created
@@ -62,8 +62,8 @@ class CreatedResult:
         percent = f" ({share:.0%})" if share < 1 else ""
         return (
             f"{made.volume}: {made.manifest.stream} sequence {made.manifest.sequence}\n"
-            f"{len(made.manifest.projects)} projects, {made.files} wheels for"
-            f" {len(made.manifest.targets)} targets: {human_size(made.wheels)} in"
+            f"{counted(len(made.manifest.projects), 'project')}, {counted(made.files, 'file')} for"
+            f" {counted(len(made.manifest.targets), 'target')}: {human_size(made.wheels)} in"
             f" {human_size(made.index.size)}{percent}\n"
             f"locks: {made.locks}"
         )
@@ -134,5 +134,6 @@ class UnpackedResult:
             return f"{self.mirror}: {done.stream} sequence {done.sequence} is live already"
         return (
             f"{self.mirror}: {done.stream} sequence {done.sequence} is live:"
-            f" {done.projects} projects, {done.files} wheels, {done.new_files} of them new"
+            f" {counted(done.projects, 'project')}, {counted(done.files, 'file')},"
+            f" {done.new_files} of them new"
         )

@@ -13,7 +13,7 @@ from bundler.model.artifact import is_sdist, parse_file_name
 from bundler.model.canonical import Json
 from bundler.model.manifest import BundledFile, ProjectDocument
 from bundler.model.verdict import Outcome
-from bundler.report.text import human_size
+from bundler.report.text import counted, human_size
 from bundler.trust.keys import named
 from bundler.trust.metadata import entry, root_fingerprint
 from bundler.trust.pending import Quorum
@@ -136,8 +136,9 @@ def _manifest_lines(proposal: ProposedManifest) -> Iterator[str]:
     yield f"good      until {proposal.word.expires.strftime(_TIME)}"
     yield f"root      version {proposal.root.version}, {_fingerprint(proposal)}"
     yield f"packing   {', '.join(_packers(proposal.root))}"
-    yield f"contents  {len(manifest.projects)} projects, {len(files)} files, {size}"
-    yield f"attested  {_attested(files)} of {len(files)} files"
+    projects = counted(len(manifest.projects), "project")
+    yield f"contents  {projects}, {counted(len(files), 'file')}, {size}"
+    yield f"attested  {_attested(files)} of {counted(len(files), 'file')}"
     yield f"targets   {_one_line(', '.join(manifest.targets))}"
     if found.since:
         yield f"changes since sequence {found.since}:"

@@ -18,7 +18,7 @@ from bundler.model.contents import Accepted
 from bundler.model.document import Reader
 from bundler.model.manifest import Manifest
 from bundler.model.volume import VolumeIndex, is_index_name
-from bundler.report.text import human_size, printable
+from bundler.report.text import counted, human_size, printable
 
 _METADATA = re.compile(r"metadata/(?:\d+\.)?([a-z0-9-]+)\.json", re.ASCII)
 _KEY_ID_SHOWN = 16
@@ -272,8 +272,8 @@ def _inside(contents: InspectedContents) -> str:
     natives, covered = contents.natives, contents.covered
     share = f" ({covered / natives:.0%})" if natives else ""
     return (
-        f"{natives} native libraries, {covered}{share} covered by embedded SBOMs;"
-        f" {contents.sboms} embedded SBOMs"
+        f"{natives} native {'library' if natives == 1 else 'libraries'},"
+        f" {covered}{share} covered by embedded SBOMs; {counted(contents.sboms, 'embedded SBOM')}"
     )
 
 

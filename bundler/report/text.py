@@ -1,4 +1,4 @@
-"""Text for people: sizes, and foreign text without what a terminal would obey."""
+"""Text for people: sizes, counts, and foreign text without what a terminal would obey."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def human_size(size: int) -> str:
     while value >= _STEP and unit < len(_UNITS) - 1:
         value, unit = value / _STEP, unit + 1
     return f"{size} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 wheel`, `2 wheels`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def printable(text: str) -> str:
