@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -16,6 +16,7 @@ from bundler.model.plan import PlannedFile
 from bundler.upstream.fetch import StoppedError, fetch_planned
 from bundler.upstream.retry import TransientError
 from bundler.upstream.transport import Transport
+from bundler.wheel.fault import WheelError, together
 
 PHASE: Final = "fetch"
 _THREADS: Final = 4
@@ -123,10 +124,16 @@ class Downloader:
         """Wait for a blob of the plan; where it is.
 
         Raises:
+            WheelError: if the wheel breaks a rule; then all others are waited for, and every one
+                that does is named.
             BundlerError: the blob's own failure, or the first one when that stopped it.
         """
         try:
             self._futures[blob.sha256].result()
+        except WheelError as error:
+            wait(self._futures.values())
+            faults = [each for each in self.failures if isinstance(each, WheelError)]
+            raise together(faults) from error
         except (CancelledError, StoppedError) as error:
             if self.failures:
                 raise self.failures[0] from error
@@ -204,6 +211,9 @@ class Downloader:
                 del self._futures[blob.sha256]  # `start` tries it again, if it is wanted
             elif blob in self._wanted:
                 # After a stop nothing is tried again, so an error that would have been is no news.
+                if isinstance(error, WheelError):
+                    self.failures.append(error)  # what else is wrong shall be known at once
+                    return
                 news = not self._stop.is_set() or not isinstance(error, TransientError)
                 if news and not isinstance(error, StoppedError):
                     self.failures.append(error)

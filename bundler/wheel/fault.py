@@ -10,10 +10,10 @@ from bundler.errors import RefusedError
 
 _NAMED: Final = 5  # so many faults in one message, then their number
 
-ACCEPT_HINT: Final = (
-    "tell the project; to carry this one file all the same, look into it, then add to the profile:"
-    ' [[accept]] sha256 = "{digest}", reason = "…"'
+_ADVICE: Final = (
+    "tell the project; to carry a file all the same, look into it, then add to the profile:"
 )
+ACCEPT_HINT: Final = f'{_ADVICE}\n[[accept]]\nsha256 = "{{digest}}"\nreason = "…"'
 
 
 class WheelError(RefusedError):
@@ -82,6 +82,17 @@ class BrokenError(Exception):
     def __init__(self, rule: str, text: str, member: str | None = None) -> None:
         super().__init__(text)
         self.fault = Fault(rule, text, member)
+
+
+def together(errors: Sequence[WheelError]) -> WheelError:
+    """One error for several files, so that nobody has to find them one after the other."""
+    if len(errors) == 1:
+        return errors[0]
+    hints = [error.hint for error in errors if error.hint]
+    tables = [hint.removeprefix(_ADVICE) for hint in hints if hint.startswith(_ADVICE)]
+    others = [hint for hint in dict.fromkeys(hints) if not hint.startswith(_ADVICE)]
+    advice = [*others, *([_ADVICE + "".join(tables)] if tables else [])]
+    return WheelError("\n".join(error.message for error in errors), hint="\n".join(advice) or None)
 
 
 def wheel_error(filename: str, faults: Sequence[Fault], *, hint: str | None = None) -> WheelError:

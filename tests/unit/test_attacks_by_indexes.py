@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -117,3 +118,21 @@ def test_what_the_profile_accepts_is_visible_inside(host: Site) -> None:
     assert "RECORD is empty, looked at" in inspected.stdout
     assert bundle("unpack", host.volume(), "--into", host.mirror).exit_code == 0
     assert read_json(bundle("inspect", host.volume(), "--json"))["contents"]["accepted"]
+
+
+def test_every_wheel_that_breaks_a_rule_is_named_at_once(host: Site) -> None:
+    """With the lines for the profile, which are TOML as they stand."""
+    names = ["evil", "worse", "worst"]
+    for name in names:
+        host.index.add(*build_wheel(name, "1.0", files={f"{name}-1.0.dist-info/RECORD": b""}))
+    host.write_profile([*names, "app"])
+    result = host.create()
+    assert result.exit_code == 4, result.output
+    for name in names:
+        assert f"{name}-1.0-py3-none-any.whl: " in result.stderr
+    assert result.stderr.count("tell the project") == 1
+    tables = result.stderr.partition("add to the profile:\n")[2]
+    assert len(tomllib.loads(tables)["accept"]) == 3
+    with host.profile.open("a") as profile:
+        profile.write(tables)
+    assert host.create().exit_code == 0

@@ -122,7 +122,7 @@ def test_a_fault_is_an_error_that_says_how_to_accept_it(
     assert message in refused.value.message
     assert refused.value.hint
     digest = planned(wheel).blob.sha256
-    assert f'[[accept]] sha256 = "{digest}", reason = "…"' in refused.value.hint
+    assert f'[[accept]]\nsha256 = "{digest}"\nreason = "…"' in refused.value.hint
 
 
 def test_an_accepted_file_is_carried_and_named(tmp_path: Path, parser: NativeParser) -> None:
