@@ -7,6 +7,7 @@ checkpoint, the signed time, the signature. Who it must be, is said here: exactl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.x509 import Certificate
@@ -53,7 +54,7 @@ def prove(bundle: bytes, data: bytes, by: tuple[str, str], root: bytes) -> None:
     """
     if len(bundle) > MAX_BUNDLE:
         raise ValueError(f"its Sigstore bundle has {len(bundle)} bytes, {MAX_BUNDLE} at most")
-    parse_canonical(bundle, "its Sigstore bundle")
+    _check_proof(parse_canonical(bundle, "its Sigstore bundle"))
     try:
         _, judge = verifier(root)
         judge.verify_artifact(data, Bundle.from_json(bundle), _Exactly(*by))
@@ -68,3 +69,12 @@ def prove(bundle: bytes, data: bytes, by: tuple[str, str], root: bytes) -> None:
         ) from error
     except ODD_INPUT as error:
         raise ValueError(f"it does not verify: {plain(str(error))}") from error
+
+
+def _check_proof(bundle: Mapping[str, object]) -> None:
+    """The library demands it, too, with a page about the schema in its message."""
+    material = bundle.get("verificationMaterial")
+    entries = material.get("tlogEntries") if isinstance(material, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict) and not entry.get("inclusionProof"):
+            raise ValueError("its log entry has no inclusion proof")
