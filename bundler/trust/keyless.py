@@ -25,7 +25,7 @@ MAX_TRUST_ROOT: Final = 48 << 10
 """Bytes of a trust root in a key, in canonical JSON; that of the public instance has 6,000."""
 
 MAX_BUNDLE: Final = 32 << 10
-"""Bytes of a Sigstore bundle; those of the public instance have 5,000 to 13,000."""
+"""Bytes of a Sigstore bundle: thrice a certificate, a log entry with its proof and a timestamp."""
 
 _MEMBERS: Final = {"identity", "issuer", "trusted-root"}
 _LONGEST_WORD: Final = 1024
@@ -117,7 +117,7 @@ class KeylessKey(Key):
         Raises:
             KeylessError: if it is not good.
         """
-        # Who has no such keys need not load the library, which takes half a second.
+        # Who has no such keys need not load the library, which takes 0.4 s.
         from bundler.trust.keyless_proof import prove  # noqa: PLC0415
 
         try:

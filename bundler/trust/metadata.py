@@ -208,7 +208,5 @@ def _check_keys(signed: Root | Timestamp | Snapshot | Targets) -> None:
 
 
 def _public(key: Key) -> str:
-    found = key.identity if isinstance(key, KeylessKey) else key.keyval["public"]
-    if not isinstance(found, str):
-        raise ValueError("a public key is not a text")  # noqa: TRY004 - mapped by the caller
+    found: str = key.identity if isinstance(key, KeylessKey) else key.keyval["public"]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import CryptoSigner, Signature, Signer
 from tuf.api.metadata import Metadata, Root
@@ -22,7 +25,7 @@ from bundler.errors import DamagedError, RefusedError, TrustError
 from bundler.model.canonical import canonical
 from bundler.trust.gate import admit, anchor_from_root
 from bundler.trust.holders import KeyHolder
-from bundler.trust.keyless import MAX_BUNDLE, MAX_TRUST_ROOT, KeylessKey
+from bundler.trust.keyless import MAX_BUNDLE, MAX_TRUST_ROOT, KeylessError, KeylessKey
 from bundler.trust.keys import kind, named
 from bundler.trust.metadata import read_metadata
 from bundler.trust.roles import role_facts
@@ -375,6 +378,41 @@ def test_a_key_in_json() -> None:
     again = KeylessKey.from_dict(KEY.keyid, copy.deepcopy(KEY.to_dict()))
     assert again == KEY
     assert (again.identity, again.issuer) == (DORA, ISSUER)
+
+
+_GOOD = as_signature(KEY, forged(INSTANCE, DATA)).signature
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_whatever_is_changed_it_is_good_or_refused_in_words(data: st.DataObject) -> None:
+    good = bytes.fromhex(_GOOD)
+    place = data.draw(st.integers(0, len(good) - 1))
+    bad = good[:place] + data.draw(st.binary(max_size=3)) + good[place + 1 :]
+    # Some changes say the same, such as of the spare bits of base64; nothing else may be raised.
+    with contextlib.suppress(KeylessError):
+        KEY.verify_signature(Signature(KEY.keyid, bad.hex()), DATA)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=9,
+)
+
+
+@given(_JSON, _JSON, _JSON)
+def test_odd_members_of_a_key(identity: Any, issuer: Any, root: Any) -> None:
+    keyval = {"identity": identity, "issuer": issuer, "trusted-root": root}
+    fields = {"keytype": KEY.keytype, "scheme": KEY.scheme, "keyval": keyval}
+    with pytest.raises(ValueError):
+        KeylessKey.from_dict(KEY.keyid, fields)
+
+
+@given(_JSON)
+def test_odd_bundles(bundle: Any) -> None:
+    with pytest.raises(KeylessError):
+        KEY.verify_signature(as_signature(KEY, bundle), DATA)
 
 
 # Where it runs
