@@ -93,6 +93,13 @@ def test_a_name_stands_for_an_identity(
         adopt_token_key(instance.uri(), "dora", tmp_path, ask)
 
 
+def test_a_name_that_a_key_has(instance: Instance, tmp_path: Path) -> None:
+    (tmp_path / "dora.key").touch()
+    with pytest.raises(BundlerError, match="a key of the name dora exists already"):
+        adopt_token_key(instance.uri(), "dora", tmp_path, ask)
+    assert [path.name for path in tmp_path.iterdir()] == ["dora.key"]
+
+
 def test_the_public_half_is_for_others(instance: Instance, tmp_path: Path) -> None:
     adopt_token_key(instance.uri(), "dora", tmp_path, ask)
     holder = load_holder(str(tmp_path / "dora.pub"), NOWHERE, ask)
