@@ -58,16 +58,14 @@ def sign(
     with console(as_json=as_json, quiet=quiet) as out:
         from bundler.report.authorisation import describe_proposal
         from bundler.staging import open_staged, sign_staged
+        from bundler.trust.holders import cannot_sign
 
         found = open_staged(staged, trust.read_bytes() if trust else None)
         if keys:
             holders = hold(keys, find_home(home), ask_secrets(passphrase_fd))
             for holder in holders:
                 if not holder.signers:
-                    raise BundlerError(
-                        f"{holder.reference} has no private half here",
-                        hint="sign where the key is",
-                    )
+                    raise cannot_sign(holder)
             if not yes and sys.stdin.isatty():
                 out.say(describe_proposal(found.proposal)[1])
                 typer.confirm("Sign this?", abort=True, err=True)

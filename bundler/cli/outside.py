@@ -87,7 +87,9 @@ def keygen(
     source: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="URI", help="Make none: NAME stands for this one in a token or KMS."
+            "--from",
+            metavar="URI",
+            help="Make none: NAME is this one in a token or KMS, or an identity.",
         ),
     ] = None,
     passphrase_fd: PassphraseFd = None,

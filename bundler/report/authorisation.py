@@ -14,7 +14,8 @@ from bundler.model.canonical import Json
 from bundler.model.manifest import BundledFile, ProjectDocument
 from bundler.model.verdict import Outcome
 from bundler.report.text import counted, human_size
-from bundler.trust.keys import named
+from bundler.trust.keyless import KeylessKey
+from bundler.trust.keys import fingerprint, kind, named
 from bundler.trust.metadata import entry, root_fingerprint
 from bundler.trust.pending import Quorum
 from bundler.trust.signing import board_of
@@ -186,6 +187,9 @@ def _root_lines(proposal: ProposedRoot) -> Iterator[str]:
     yield f"good      until {new.expires.strftime(_TIME)}"
     threshold = new.roles[Root.type].threshold
     yield f"officers  {threshold} of {', '.join(_officers(new))}"
+    for key in board_of(new).officers:
+        if isinstance(key, KeylessKey):
+            yield f"keyless   {fingerprint(key)}: {kind(key)}"
     yield f"packing   {', '.join(_packers(new))}"
     if old is None:
         yield "the stream's first root"

@@ -11,29 +11,23 @@ What the identity is worth is for `bundler.trust.policy` to say.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import resources
-from tempfile import NamedTemporaryFile
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.x509 import Certificate, DuplicateExtension, ExtensionNotFound
-from sigstore.errors import Error as SigstoreError
+from cryptography.x509 import Certificate
 from sigstore.errors import VerificationError
 from sigstore.hashes import Hashed
-from sigstore.models import Bundle, InvalidBundle, TrustedRoot
-from sigstore.verify import Verifier
+from sigstore.models import Bundle, InvalidBundle
 from sigstore_models.common.v1 import HashAlgorithm
 
-from bundler.errors import TrustError
 from bundler.model.artifact import Sha256
 from bundler.model.publisher import KEY, Identity, Publisher
 from bundler.model.verdict import ABSENT, Outcome, Verdict
 from bundler.trust.certificate import read_identity
+from bundler.trust.instance import MAX_ROOT, ODD_INPUT, plain, public_root, verifier
 from bundler.trust.pinned_keys import PinnedKey, has_signed, key_fingerprint
 from bundler.trust.provenance import (
     STATEMENT_TYPE,
@@ -44,35 +38,7 @@ from bundler.trust.provenance import (
 )
 from bundler.trust.statement import check_statement
 
-MAX_ROOT: Final = 1024 * 1024
-"""Bytes of a trust root; that of the public instance has seven thousand."""
-
-_MAX_REASON: Final = 400
-
-_PUBLIC_GOOD: Final = "sigstore_public_good.json"
-
-# Besides its own errors, the library lets through what the parsers below it raise on odd input: of
-# base64, JSON and time stamps (ValueError), of certificates, and of members that are not there.
-_ODD_INPUT: Final = (
-    SigstoreError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    OverflowError,
-    OSError,
-    RecursionError,
-    NotImplementedError,
-    ExtensionNotFound,
-    DuplicateExtension,
-    UnsupportedAlgorithm,
-)
-
-
-def public_root() -> bytes:
-    """The trust root of the public Sigstore instance, as it was when this program was released."""
-    return resources.files("bundler.trust").joinpath(_PUBLIC_GOOD).read_bytes()
-
+__all__ = ["MAX_ROOT", "Attestor", "public_root"]
 
 _Fields: TypeAlias = dict[str, Any]
 
@@ -112,7 +78,7 @@ class Attestor:
         Raises:
             TrustError: if the root cannot be used.
         """
-        self._verifier = _verifier(root)
+        _, self._verifier = verifier(root)
         self._keys: Mapping[str, PinnedKey] = {key_fingerprint(key): key for key in keys}
 
     def verdict(self, filename: str, sha256: Sha256, document: bytes | None) -> Verdict:
@@ -126,7 +92,7 @@ class Attestor:
             proofs = [self._prove(each, filename, sha256) for each in read_provenance(document)]
             _check_one_publisher(proofs)
         except ValueError as error:
-            return Verdict(outcome=Outcome.FAILED, reason=_plain(str(error)))
+            return Verdict(outcome=Outcome.FAILED, reason=plain(str(error)))
         first = proofs[0]
         return Verdict(
             outcome=Outcome.VERIFIED,
@@ -158,7 +124,7 @@ class Attestor:
             signed, log_index = _logged(bundle, fields)
         except InvalidBundle as error:
             raise ValueError(f"the attestation is malformed: {error}") from error
-        except _ODD_INPUT as error:
+        except ODD_INPUT as error:
             raise ValueError(f"the attestation does not verify: {error}") from error
         identity = read_identity(bundle.signing_certificate)
         if attestation.claim is not None and not identity.is_one_of(attestation.claim):
@@ -198,25 +164,3 @@ def _check_one_publisher(proofs: Iterable[_Proof]) -> None:
     found = sorted({str(each.identity.publisher) for each in proofs})
     if len(found) > 1:
         raise ValueError(f"it has attestations by more than one publisher: {', '.join(found)}")
-
-
-def _plain(text: str) -> str:
-    """One line for a terminal, whatever somebody put into an attestation."""
-    line = " ".join(text.split())
-    return "".join(each if each.isprintable() else "?" for each in line)[:_MAX_REASON]
-
-
-def _verifier(root: bytes) -> Verifier:
-    """Through a file of our own: the library reads roots from nothing else."""
-    name = f"the Sigstore trust root (sha256 {hashlib.sha256(root).hexdigest()[:16]}…)"
-    hint = "take a trusted_root.json from your Sigstore instance"
-    if len(root) > MAX_ROOT:
-        raise TrustError(f"{name} has {len(root)} bytes, more than {MAX_ROOT}", hint=hint)
-    try:
-        with NamedTemporaryFile(suffix=".json") as file:
-            file.write(root)
-            file.flush()
-            found = TrustedRoot.from_file(file.name)
-        return Verifier(trusted_root=found)
-    except _ODD_INPUT as error:
-        raise TrustError(f"{name} cannot be used: {_plain(str(error))}", hint=hint) from error

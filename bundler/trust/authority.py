@@ -23,6 +23,7 @@ from bundler.model.document import FORMAT, Reader
 from bundler.model.manifest import parse_stream
 from bundler.trust.holders import KeyHolder
 from bundler.trust.keyfiles import PUBLIC_SUFFIX
+from bundler.trust.keyless import MAX_BUNDLE, KeylessKey
 from bundler.trust.metadata import (
     PACKING,
     ROLES,
@@ -220,7 +221,10 @@ class Authority:
         root = self.root
         bound = _METADATA_ROOM + _KEY_ROOM * len(root.keys)
         chain = {name: len(data) for name, data in self.root_chain().items()}
-        return chain | {entry(f"{role}.json"): bound for role in ROLES}
+        below = {entry(f"{role}.json"): bound for role in ROLES}
+        keyless = sum(isinstance(key, KeylessKey) for key in root.keys.values())
+        below[entry("targets.json")] += 2 * MAX_BUNDLE * keyless  # in hexadecimal digits, too
+        return chain | below
 
     def draft(
         self, manifest: bytes, sequence: int, signers: Sequence[Signer], now: datetime

@@ -38,6 +38,21 @@ def read_identity(certificate: x509.Certificate) -> Identity:
         raise ValueError(f"the certificate is odd: {error}") from error
 
 
+def read_name(certificate: x509.Certificate) -> tuple[str, str]:
+    """Who a certificate was issued to, word for word: the one address, and who attested it.
+
+    Raises:
+        ValueError: if it does not say so.
+    """
+    try:
+        issuer, subject = _extension(certificate, _ISSUER), _subject(certificate)
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise ValueError(f"the certificate is odd: {error}") from error
+    if issuer is None:
+        raise ValueError("the certificate does not say who attested the identity")
+    return subject, issuer
+
+
 def _identity(certificate: x509.Certificate) -> Identity:
     issuer = _extension(certificate, _ISSUER)
     if issuer is None:

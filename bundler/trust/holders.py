@@ -6,6 +6,7 @@
 | `/media/ana.key` | a private key file |
 | `/media/ana.pub` | a public key file: somebody else signs |
 | `hsm:2?label=ANA` and other URIs | a key in a device or a service, see `bundler.trust.tokens` |
+| `sigstore:?identity=…&issuer=…` | an identity without a key, see `bundler.trust.identities` |
 | `ana=` before any of the others | the same, under this name |
 """
 
@@ -21,6 +22,15 @@ from securesystemslib.signer import Key, Signer
 
 from bundler.disk import read_whole
 from bundler.errors import BundlerError
+from bundler.trust.identities import (
+    find_identity,
+    identity_file,
+    identity_signers,
+    is_identity,
+    no_token,
+    read_identity_file,
+    whole_uri,
+)
 from bundler.trust.keyfiles import (
     KEY_SUFFIX,
     PUBLIC_SUFFIX,
@@ -30,6 +40,7 @@ from bundler.trust.keyfiles import (
     read_public,
     write_new,
 )
+from bundler.trust.keyless import KeylessKey
 from bundler.trust.keys import NAME_FIELD, check_key_name, is_key_name
 from bundler.trust.tokens import KeyAwayError, find_token_key, is_token, token_signer
 
@@ -67,8 +78,8 @@ def load_holder(reference: str, folder: Path, secrets: Secrets) -> KeyHolder:
     name, _, rest = reference.partition("=")
     if rest and is_key_name(name):
         return _named(_load(rest, folder, secrets), name, f"{name}={_absolute(rest)}")
-    if is_token(reference):
-        return _load(reference, folder, secrets)
+    if _is_uri(reference):
+        return _load(_absolute(reference), folder, secrets)
     name = reference if is_key_name(reference) else Path(reference).stem
     return _named(_load(reference, folder, secrets), name, _absolute(reference))
 
@@ -89,17 +100,17 @@ def load_signers(references: Iterable[str], folder: Path, secrets: Secrets) -> l
 
 
 def adopt_token_key(uri: str, name: str, folder: Path, secrets: Secrets) -> KeyHolder:
-    """Let `name` stand for a key in a device or a service: write `NAME.pub` and `NAME.uri`.
+    """Let `name` stand for a key elsewhere, or an identity: write `NAME.pub` and `NAME.uri`.
 
     Raises:
         BundlerError: as `load_holder`; also if the name is taken.
     """
     check_key_name(name)
-    if not is_token(uri):
+    if not _is_uri(uri):
         raise _not_understood(uri)
-    whole, key = find_token_key(uri, secrets)
+    whole, key, public = _find_key(uri, secrets)
     files = (
-        (folder / f"{name}{PUBLIC_SUFFIX}", 0o644, public_pem(key)),
+        (folder / f"{name}{PUBLIC_SUFFIX}", 0o644, public),
         (folder / f"{name}{URI_SUFFIX}", 0o600, f"{whole}\n".encode()),
     )
     if (folder / f"{name}{KEY_SUFFIX}").exists():
@@ -119,10 +130,42 @@ def shared_name(holders: Sequence[KeyHolder]) -> str | None:
     return None
 
 
+def cannot_sign(holder: KeyHolder) -> BundlerError:
+    """Why a holder has no signers here."""
+    if isinstance(holder.keys[0], KeylessKey) and not holder.reference.endswith(PUBLIC_SUFFIX):
+        return no_token(holder.reference)
+    return BundlerError(
+        f"{holder.reference} has no private half here", hint="sign where the key is"
+    )
+
+
+def _is_uri(reference: str) -> bool:
+    return is_token(reference) or is_identity(reference)
+
+
+def _find_key(uri: str, secrets: Secrets) -> tuple[str, Key, bytes]:
+    """The whole URI, the public half, and what a `.pub` file has of it."""
+    if is_identity(uri):
+        whole, identity = find_identity(uri)
+        return whole, identity, identity_file(identity)
+    whole, key = find_token_key(uri, secrets)
+    return whole, key, public_pem(key)
+
+
+def _signers(uri: str, key: Key, secrets: Secrets) -> tuple[Signer, ...]:
+    if is_identity(uri):
+        return identity_signers(uri, key)
+    return (token_signer(uri, key, secrets),)
+
+
+def _read_public(path: Path) -> tuple[Key, ...]:
+    return read_identity_file(path) or read_public(path)
+
+
 def _load(reference: str, folder: Path, secrets: Secrets) -> KeyHolder:
-    if is_token(reference):
-        uri, key = find_token_key(reference, secrets)
-        return KeyHolder(reference, (key,), (token_signer(uri, key, secrets),))
+    if _is_uri(reference):
+        uri, key, _ = _find_key(reference, secrets)
+        return KeyHolder(reference, (key,), _signers(uri, key, secrets))
     if is_key_name(reference):
         return _load_named(reference, folder, secrets)
     if _SCHEME.match(reference):
@@ -132,7 +175,7 @@ def _load(reference: str, folder: Path, secrets: Secrets) -> KeyHolder:
         if path.suffix == KEY_SUFFIX:
             return KeyHolder.of(reference, *read_private(path, secrets))
         if path.suffix == PUBLIC_SUFFIX:
-            return KeyHolder(reference, tuple(read_public(path)))
+            return KeyHolder(reference, _read_public(path))
     except FileNotFoundError as error:
         raise KeyAwayError(
             f"there is no key {reference!r}: {path} does not exist",
@@ -147,13 +190,13 @@ def _load_named(name: str, folder: Path, secrets: Secrets) -> KeyHolder:
     try:
         if private.exists():
             return KeyHolder.of(name, *read_private(private, secrets))
-        keys = read_public(public)
+        keys = _read_public(public)
         if not uri.exists():
-            return KeyHolder(name, tuple(keys))
+            return KeyHolder(name, keys)
         text = read_whole(uri).decode(errors="replace").strip()
-        if len(keys) != 1 or not is_token(text):
+        if len(keys) != 1 or not _is_uri(text):
             raise BundlerError(f"{uri} does not name a device's key, or {public} is not of one")
-        return KeyHolder(name, tuple(keys), (token_signer(text, keys[0], secrets),))
+        return KeyHolder(name, keys, _signers(text, keys[0], secrets))
     except FileNotFoundError as error:
         raise KeyAwayError(
             f"there is no key {name!r}: {private} does not exist",
@@ -163,6 +206,8 @@ def _load_named(name: str, folder: Path, secrets: Secrets) -> KeyHolder:
 
 def _absolute(reference: str) -> str:
     """A path must mean the same from every folder, since it is remembered."""
+    if is_identity(reference):
+        return whole_uri(reference)
     if is_token(reference) or is_key_name(reference):
         return reference
     return str(Path(reference).expanduser().absolute())
@@ -180,5 +225,6 @@ def _not_understood(reference: str) -> BundlerError:
     return BundlerError(
         f"{reference!r:.120} is neither the name of a key, nor the path of a .key or .pub file,"
         " nor a URI that is known",
-        hint="`bundle keygen NAME` makes one; hsm:, awskms:, gcpkms:, azurekms: and hv: are known",
+        hint="`bundle keygen NAME` makes one; hsm:, awskms:, gcpkms:, azurekms:, hv: and sigstore:"
+        " are known",
     )

@@ -6,6 +6,7 @@ one name belong to one person: a hybrid key is two of them, Ed25519 and ML-DSA.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -13,6 +14,7 @@ from typing import Final
 from securesystemslib.signer import Key
 
 from bundler.errors import BundlerError
+from bundler.trust.keyless import KeylessKey
 
 NAME_FIELD: Final = "x-bundler-name"
 """The field of a key in metadata (TUF §4.2 lets keys have further fields) with its name."""
@@ -55,9 +57,18 @@ def key_name(key: Key) -> str | None:
 
 
 def named(key: Key) -> str:
-    """A key for people: `1f0c 22ab 9d3e 4477 (ana)`."""
-    name = key_name(key)
-    return f"{fingerprint(key)} ({name})" if name else fingerprint(key)
+    """A key for people: `1f0c 22ab 9d3e 4477 (ana)`; a keyless one with its identity."""
+    words = [key_name(key), key.identity if isinstance(key, KeylessKey) else None]
+    shown = ", ".join(word for word in words if word)
+    return f"{fingerprint(key)} ({shown})" if shown else fingerprint(key)
+
+
+def kind(key: Key) -> str:
+    """How a key signs, for people; of a keyless one, all that a root pins."""
+    if not isinstance(key, KeylessKey):
+        return key.scheme
+    root = hashlib.sha256(key.trusted_root).hexdigest()[:16]
+    return f"{key.identity} by {key.issuer}, Sigstore instance {grouped(root, 4)}"
 
 
 def people(keys: Iterable[Key]) -> list[list[Key]]:

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from securesystemslib.signer import Key
+from securesystemslib.signer import KEY_FOR_TYPE_AND_SCHEME, Key
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Role, Root, Snapshot, Targets, Timestamp
 
 from bundler.errors import DamagedError
 from bundler.model.canonical import canonical
 from bundler.model.manifest import parse_stream
+from bundler.trust.keyless import KEY_TYPE, MAX_BUNDLE, SCHEME, KeylessKey, reasons
 from bundler.trust.keys import fingerprint, grouped, named
 
 STREAM_FIELD = "x-bundler-stream"
@@ -33,6 +34,8 @@ PACKING_PATHS = "transport/*"
 ROLES = ("timestamp", "snapshot", "targets", PACKING)
 """The roles below root, in the order in which TUF reads them."""
 
+_OFFICERS = (Root.type, Targets.type)
+
 # What odd JSON makes of python-tuf's and securesystemslib's constructors.
 ODD_METADATA = (
     RepositoryError,
@@ -44,6 +47,11 @@ ODD_METADATA = (
     OverflowError,
 )
 
+# python-tuf makes keys by this table of its library, which is there to be extended. All metadata is
+# read in this module, so that nobody reads any without it.
+KEY_FOR_TYPE_AND_SCHEME[KEY_TYPE, SCHEME] = KeylessKey
+
+_LONGEST_SIGNATURE = 2 * MAX_BUNDLE  # in digits; the longest of all kinds
 _LARGEST_VERSION = 999_999_999  # of nine digits, as in the names of roots
 _ROOT_NAME = re.compile(r"(?:metadata/)?([1-9]\d{0,8})\.root\.json", re.ASCII)
 
@@ -144,7 +152,9 @@ def read_root(name: str, data: bytes) -> RootFacts:
     try:
         root.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
     except ODD_METADATA as error:
-        raise DamagedError(f"{name} is not signed by its own keys: {error}") from error
+        keys = [root.keys[keyid] for keyid in root.roles[Root.type].keyids]
+        why = reasons(keys, metadata.signatures, metadata.signed_bytes)
+        raise DamagedError(f"{name} is not signed by its own keys: {error}{why}") from error
     officers = root.roles[Root.type]
     return RootFacts(
         stream=stream,
@@ -169,6 +179,10 @@ def _check_signatures(metadata: Metadata[T]) -> None:
     for signature in metadata.signatures.values():
         if signature.unrecognized_fields or not isinstance(signature.keyid, str):
             raise ValueError("a signature has other keys than keyid and sig")
+        if len(signature.signature) > _LONGEST_SIGNATURE:
+            raise ValueError(
+                f"a signature has {len(signature.signature)} digits, {_LONGEST_SIGNATURE} at most"
+            )
         if bytes.fromhex(signature.signature).hex() != signature.signature:
             raise ValueError("a signature is not in lowercase hexadecimal digits")
 
@@ -184,7 +198,15 @@ def _check_keys(signed: Root | Timestamp | Snapshot | Targets) -> None:
     for name, role in roles.items():
         if not keys.keys() >= set(role.keyids):
             raise ValueError(f"the role {name!r:.40} names a key that is not there")
-    # Compared without white space and case: PEM and hexadecimal digits have several spellings.
-    publics = ["".join(key.keyval["public"].split()).lower() for key in keys.values()]
+        if name not in _OFFICERS and any(isinstance(keys[k], KeylessKey) for k in role.keyids):
+            raise ValueError(f"the role {name!r:.40} has a keyless key, which only officers have")
+    # Compared without white space and case: PEM and hexadecimal digits have several spellings. An
+    # identity is one person's, whichever instance it signs by.
+    publics = ["".join(_public(key).split()).lower() for key in keys.values()]
     if len(set(publics)) != len(publics):
         raise ValueError("one public key stands under two ids")
+
+
+def _public(key: Key) -> str:
+    found: str = key.identity if isinstance(key, KeylessKey) else key.keyval["public"]
+    return found

@@ -15,6 +15,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from bundler.errors import DamagedError, TrustError
 from bundler.model.canonical import canonical
+from bundler.trust.keyless import reasons
 from bundler.trust.keys import named
 from bundler.trust.metadata import T, read_metadata
 from bundler.trust.signing import add_signatures
@@ -115,9 +116,10 @@ def _check(metadata: Metadata[T], allowed: Mapping[str, Key]) -> None:
         try:
             allowed[keyid].verify_signature(signature, metadata.signed_bytes)
         except UnverifiedSignatureError as error:
+            why = reasons([allowed[keyid]], metadata.signatures, metadata.signed_bytes)
             raise DamagedError(
                 f"the signature of {named(allowed[keyid])} under the"
-                f" {metadata.signed.type} metadata is not good",
+                f" {metadata.signed.type} metadata is not good{why}",
                 hint="what was signed has changed; begin again with the file as first written",
             ) from error
 

@@ -16,8 +16,17 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from bundler.errors import DamagedError, RefusedError, TrustError
 from bundler.trust.anchor import Anchor
+from bundler.trust.keyless import reasons
 from bundler.trust.keys import named
-from bundler.trust.metadata import ODD_METADATA, PACKING, ROLES, entry, latest_root, read_metadata
+from bundler.trust.metadata import (
+    ODD_METADATA,
+    PACKING,
+    ROLES,
+    entry,
+    latest_root,
+    read_metadata,
+    root_version,
+)
 
 TUF_ERRORS = (DownloadError, *ODD_METADATA)
 """All that `tuf.ngclient.Updater` is known to raise on odd metadata."""
@@ -130,12 +139,13 @@ def _expired(
 
 def _unsigned(asked: str, head: Mapping[str, bytes], anchor: Anchor) -> TrustError:
     role = asked.removeprefix("metadata/").removesuffix(".json")
-    root = read_metadata("root", latest_root(anchor.files), Root).signed
+    why = _why(asked, head, anchor)
     if role.endswith(Root.type):
         return TrustError(
-            f"{asked} is not signed by enough keys of the root before it and of its own",
+            f"{asked} is not signed by enough keys of the root before it and of its own{why}",
             hint="a new root needs the officers of the old one, too; ask the sender",
         )
+    root = read_metadata("root", latest_root(anchor.files), Root).signed
     threshold, keyids = 1, list[str]()
     if role in root.roles:
         threshold, keyids = root.roles[role].threshold, root.roles[role].keyids
@@ -148,9 +158,18 @@ def _unsigned(asked: str, head: Mapping[str, bytes], anchor: Anchor) -> TrustErr
     shown = ", ".join(named(keys[keyid]) for keyid in keyids if keyid in keys)
     return TrustError(
         f"{asked} is not signed by {threshold} of the keys that {anchor.stream} trusts"
-        f" for {role}: {shown}",
+        f" for {role}: {shown}{why}",
         hint="it was signed by others, or changed on the way; do not use it, ask the sender",
     )
+
+
+def _why(asked: str, head: Mapping[str, bytes], anchor: Anchor) -> str:
+    """What is wrong with signatures of keyless keys, whichever root names these."""
+    roots = [data for name, data in {**anchor.files, **head}.items() if root_version(name)]
+    named_there = [read_metadata("root", data, Root).signed.keys for data in roots]
+    keys = {keyid: key for each in named_there for keyid, key in each.items()}
+    metadata = Metadata.from_bytes(head[asked])
+    return reasons(keys.values(), metadata.signatures, metadata.signed_bytes)
 
 
 def _version(

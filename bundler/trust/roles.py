@@ -9,7 +9,7 @@ from datetime import datetime
 from securesystemslib.signer import Key
 from tuf.api.metadata import Root, Signed, Snapshot, Targets, Timestamp
 
-from bundler.trust.keys import fingerprint, key_name
+from bundler.trust.keys import fingerprint, key_name, kind
 from bundler.trust.metadata import PACKING, T, latest_root, read_metadata, read_root
 from bundler.trust.signing import delegations
 
@@ -80,7 +80,7 @@ def _packing(root: Root, targets: Targets | None, signed: Targets | None) -> Rol
 def _facts(role: str, keys: Iterable[Key], threshold: int, signed: Signed | None) -> RoleFacts:
     return RoleFacts(
         role=role,
-        keys=tuple(KeyFacts(fingerprint(key), key_name(key), key.scheme) for key in keys),
+        keys=tuple(KeyFacts(fingerprint(key), key_name(key), kind(key)) for key in keys),
         threshold=threshold,
         version=signed.version if signed else None,
         expires=signed.expires if signed else None,

@@ -23,6 +23,7 @@ from tuf.api.metadata import (
 
 from bundler.errors import TrustError
 from bundler.model.canonical import canonical
+from bundler.trust.keyless import KeylessKey
 from bundler.trust.keys import named, people
 from bundler.trust.metadata import (
     MANIFEST,
@@ -101,8 +102,14 @@ def make_root(stream: str, board: Board, expires: datetime, version: int = 1) ->
     """A root (TUF §4.3).
 
     Raises:
-        TrustError: as `Board.signatures`.
+        TrustError: as `Board.signatures`; also if the packing host's key is keyless.
     """
+    if any(isinstance(key, KeylessKey) for key in board.packers):
+        raise TrustError(
+            f"the packing host cannot sign with {named(board.packers[0])}: it signs at each"
+            " `bundle create`, and no identity is asked for there",
+            hint="give --packing-key NAME, of a key made with `bundle keygen NAME`",
+        )
     officers = Role([key.keyid for key in board.officers], board.signatures())
     packers = Role([key.keyid for key in board.packers], len(board.packers))
     return Root(

@@ -15,6 +15,7 @@ import pytest
 from tests.fakes.command import LINUX, Site
 from tests.fakes.documents import ROOT, Shown, put_bundle_on_path, shown_commands
 from tests.fakes.index import FakeIndex
+from tests.fakes.keyless import identity_token, sigstore_instance
 from tests.fakes.tokens import find_module
 from tests.fakes.wheels import build_wheel
 
@@ -108,6 +109,13 @@ def test_the_life_of_keys(begun: Desk, tmp_path: Path, page: str) -> None:
 
 def test_hybrid_keys(desk: Desk) -> None:
     desk.run("key-hybrid.md")
+
+
+def test_an_identity_instead_of_a_key(desk: Desk) -> None:
+    with sigstore_instance(desk.folder):
+        (desk.folder / "get-token").write_text(f"#!/bin/sh\necho {identity_token()}\n")
+        (desk.folder / "get-token").chmod(0o755)
+        desk.run("key-sigstore.md")
 
 
 def test_keys_in_a_token(desk: Desk, tmp_path: Path) -> None:

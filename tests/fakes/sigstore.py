@@ -86,6 +86,11 @@ class FakeSigstore:
         )
 
     @property
+    def authority(self) -> x509.Certificate:
+        """The certificate of its authority."""
+        return self._root
+
+    @property
     def trusted_root(self) -> bytes:
         """What a verifier has to pin."""
 
@@ -127,7 +132,7 @@ class FakeSigstore:
     ) -> dict[str, Any]:
         """A Sigstore bundle over a statement; with kind None, over a file's own bytes."""
         key = new_key()
-        certificate = self._certificate(key, signer)
+        certificate = self.certificate(key.public_key(), signer)
         pem = b64(certificate.public_bytes(Encoding.PEM))
         digest = {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()}
         signature = key.sign(payload if kind is None else pae(payload, kind), SHA)
@@ -143,22 +148,22 @@ class FakeSigstore:
             spec = {"envelopeHash": digest, "payloadHash": digest, "signatures": verifiers}
         material = {
             "certificate": {"rawBytes": b64(certificate.public_bytes(Encoding.DER))},
-            "tlogEntries": [self._entry(logged_as, spec, int(logged.timestamp()))],
+            "tlogEntries": [self.entry(logged_as, spec, int(logged.timestamp()))],
         }
         media = "application/vnd.dev.sigstore.bundle.v0.3+json"
         return {"mediaType": media, "verificationMaterial": material, **content}
 
-    def _certificate(self, key: ec.EllipticCurvePrivateKey, signer: Signer) -> x509.Certificate:
-        """For ten minutes round `SIGNED`, with a promise of the certificate log."""
+    def certificate(
+        self, key: ec.EllipticCurvePublicKey, signer: Signer, at: datetime = SIGNED
+    ) -> x509.Certificate:
+        """For ten minutes round `at`, with a promise of the certificate log."""
         name = x509.UniformResourceIdentifier if ":" in signer.subject else x509.RFC822Name
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.ca.public_key())
         builder = (
-            x509.CertificateBuilder(
-                self._name, x509.Name([]), key.public_key(), x509.random_serial_number()
-            )
-            .not_valid_before(SIGNED - timedelta(minutes=1))
-            .not_valid_after(SIGNED + timedelta(minutes=9))
+            x509.CertificateBuilder(self._name, x509.Name([]), key, x509.random_serial_number())
+            .not_valid_before(at - timedelta(minutes=1))
+            .not_valid_after(at + timedelta(minutes=9))
             .add_extension(_usage(signing=True), critical=True)
             .add_extension(usage, critical=False)
             .add_extension(authority, critical=False)
@@ -168,7 +173,7 @@ class FakeSigstore:
             value = b"\x0c" + _der_length(len(text.encode())) + text.encode()
             builder = _extend(builder, f"1.3.6.1.4.1.57264.1.{number}", value)
         unlogged = builder.sign(self.ca, hashes.SHA256()).tbs_certificate_bytes
-        when = int(SIGNED.timestamp() * 1000)
+        when = int(at.timestamp() * 1000)
         entry = _id(self.ca) + len(unlogged).to_bytes(3) + unlogged
         signature = self.ct.sign(struct.pack("!BBQH", 0, 0, when, 1) + entry + b"\0\0", SHA)
         promise = b"\0" + _id(self.ct) + struct.pack("!QHBBH", when, 0, 4, 3, len(signature))
@@ -176,7 +181,7 @@ class FakeSigstore:
         value = b"\x04" + _der_length(len(promises)) + promises
         return _extend(builder, "1.3.6.1.4.1.11129.2.4.2", value).sign(self.ca, hashes.SHA256())
 
-    def _entry(self, kind: str, spec: Mapping[str, Any], when: int) -> dict[str, Any]:
+    def entry(self, kind: str, spec: Mapping[str, Any], when: int) -> dict[str, Any]:
         """An entry of the log with its promise and its proof."""
         body = _json({"apiVersion": "0.0.1", "kind": kind, "spec": spec})
         identity, index = _id(self.log), 7

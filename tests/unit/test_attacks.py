@@ -6,12 +6,15 @@ its row there. Before and after each attack the mirror is the same, byte for byt
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from securesystemslib.signer import CryptoSigner
@@ -25,7 +28,18 @@ from tests.fakes.ceremony import Ceremony, ceremony
 from tests.fakes.clock import set_clock
 from tests.fakes.command import bundle, succeed, tree
 from tests.fakes.documents import ROOT
+from tests.fakes.keyless import (
+    DORA,
+    Bundle,
+    as_signature,
+    forged,
+    identity_token,
+    keyless_key,
+    sigstore_instance,
+)
 from tests.fakes.lies import Head, edit, head_of, seal, with_head
+from tests.fakes.netns import clean_environment, require_isolation, run_isolated
+from tests.fakes.sigstore import FakeSigstore
 from tests.fakes.trust import the_time
 from tests.fakes.wheels import build_wheel
 
@@ -112,6 +126,56 @@ def world(stage: Ceremony, tmp_path: Path, request: pytest.FixtureRequest) -> Wo
     return World(stage, tmp_path, request.node.name)
 
 
+@dataclass(frozen=True, slots=True)
+class KeylessWorld(World):
+    """The same, where the second officer is Dora, who signs by an identity."""
+
+    sigstore: FakeSigstore
+
+    @property
+    def signed(self) -> bytes:
+        """What Dora has to sign for sequence 2 to be let in."""
+        return Metadata.from_bytes(head_of(self.second)["metadata/targets.json"]).signed_bytes
+
+    def forge(self, bundle: Bundle) -> Path:
+        """Sequence 2 with another signature of Dora's."""
+        head, key = head_of(self.second), keyless_key(self.sigstore)
+        targets = Metadata.from_bytes(head["metadata/targets.json"])
+        targets.signatures[key.keyid] = as_signature(key, bundle)
+        head["metadata/targets.json"] = canonical(targets.to_dict())
+        seal(head, [self.key("host")])
+        return self.lie(head)
+
+
+@pytest.fixture(scope="module")
+def keyless_stage(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Ceremony, FakeSigstore]]:
+    folder = tmp_path_factory.mktemp("keyless")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        ceremony(folder / "stage") as people,
+        sigstore_instance(folder / "instance") as instance,
+    ):
+        patch.setenv("SIGSTORE_ID_TOKEN", identity_token())
+        people.keygen("dora", "--from", instance.uri())
+        people.begin(2, "ana", "dora")
+        people.authorise(1, "ana", "dora")
+        shutil.copytree(people.host.mirror, people.folder / "site", symlinks=True)
+        people.host.index.add(*build_wheel("app", "2.0", requires=("lib",)))
+        people.authorise(2, "ana", "dora")
+        yield people, instance.sigstore
+
+
+@pytest.fixture
+def keyless(
+    keyless_stage: tuple[Ceremony, FakeSigstore], tmp_path: Path, request: pytest.FixtureRequest
+) -> KeylessWorld:
+    people, sigstore = keyless_stage
+    shutil.copytree(people.folder / "site", tmp_path / "mirror", symlinks=True)
+    return KeylessWorld(people, tmp_path, request.node.name, sigstore)
+
+
 def test_without_a_lie_it_is_let_in(world: World) -> None:
     volume = world.lie(head_of(world.second))
     assert world.attempt(volume)[1] == 0
@@ -119,7 +183,11 @@ def test_without_a_lie_it_is_let_in(world: World) -> None:
 
 def test_every_row_is_tried() -> None:
     there = {name for name in globals() if name.startswith("test_")}
-    assert set(TABLE) == there - {"test_every_row_is_tried", "test_without_a_lie_it_is_let_in"}
+    assert set(TABLE) == there - {
+        "test_every_row_is_tried",
+        "test_without_a_lie_it_is_let_in",
+        "test_without_a_lie_a_keyless_officer_is_believed",
+    }
 
 
 # Arbitrary software
@@ -401,3 +469,90 @@ def test_a_signature_that_is_carried_over(world: World) -> None:
     result = bundle("sign", staged)
     staged.unlink()
     world.expect(result.stderr, result.exit_code)
+
+
+# Keyless officers
+
+
+@pytest.mark.netns
+def test_without_a_lie_a_keyless_officer_is_believed(keyless: KeylessWorld) -> None:
+    """Nothing is asked of any network, and a certificate of long ago is as good."""
+    require_isolation()
+    volume = keyless.forge(forged(keyless.sigstore, keyless.signed))
+    words = ("unpack", volume, "--into", keyless.mirror)
+    environ = clean_environment(keyless.folder)
+    done = run_isolated([sys.executable, "-m", "bundler", *words], environ, keyless.folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_keyless_by_another_identity(keyless: KeylessWorld) -> None:
+    bundle = forged(keyless.sigstore, keyless.signed, "eve@example.org")
+    keyless.refused(keyless.forge(bundle))
+
+
+def test_keyless_by_another_issuer(keyless: KeylessWorld) -> None:
+    bundle = forged(keyless.sigstore, keyless.signed, DORA, "https://evil.example.org")
+    keyless.refused(keyless.forge(bundle))
+
+
+def test_keyless_at_another_instance(keyless: KeylessWorld) -> None:
+    keyless.refused(keyless.forge(forged(FakeSigstore(), keyless.signed)))
+
+
+def test_keyless_over_other_bytes(keyless: KeylessWorld) -> None:
+    keyless.refused(keyless.forge(forged(keyless.sigstore, b"something else")))
+
+
+def test_keyless_signature_of_another_bundle(keyless: KeylessWorld) -> None:
+    old = Metadata.from_bytes(head_of(keyless.first)["metadata/targets.json"])
+    signature = old.signatures[keyless_key(keyless.sigstore).keyid].signature
+    keyless.refused(keyless.forge(json.loads(bytes.fromhex(signature))))
+
+
+def test_keyless_after_the_certificate_ended(keyless: KeylessWorld) -> None:
+    late = forged(keyless.sigstore, keyless.signed, late=timedelta(minutes=11))
+    keyless.refused(keyless.forge(late))
+
+
+def entry_of(bundle: Bundle) -> dict[str, Any]:
+    entry: dict[str, Any] = bundle["verificationMaterial"]["tlogEntries"][0]
+    return entry
+
+
+def test_keyless_without_an_inclusion_proof(keyless: KeylessWorld) -> None:
+    bundle = forged(keyless.sigstore, keyless.signed)
+    del entry_of(bundle)["inclusionProof"]
+    keyless.refused(keyless.forge(bundle))
+
+
+def test_keyless_without_end(keyless: KeylessWorld) -> None:
+    bundle = forged(keyless.sigstore, keyless.signed)
+    entry_of(bundle)["inclusionProof"]["hashes"] = ["A" * 44] * 700
+    keyless.refused(keyless.forge(bundle))
+
+
+def test_keyless_with_a_smuggled_trust_root(keyless: KeylessWorld) -> None:
+    """The next root shows Dora's fingerprint, and has another instance behind it."""
+    head, evil = head_of(keyless.second), FakeSigstore()
+    root = json.loads(head["metadata/1.root.json"])
+    root["signed"]["version"] = 2
+    key = root["signed"]["keys"][keyless_key(keyless.sigstore).keyid]
+    key["keyval"]["trusted-root"] = json.loads(evil.trusted_root)
+    head["metadata/2.root.json"] = canonical(root)
+    keyless.refused(keyless.lie(head))
+
+
+def test_keyless_root_of_a_thief(keyless: KeylessWorld) -> None:
+    """Signed at an instance of the thief's, which calls anybody Dora; and with Ana's stolen key."""
+    head, evil = head_of(keyless.second), FakeSigstore()
+    root = Metadata[Root].from_bytes(head["metadata/1.root.json"])
+    honest, thief = keyless_key(keyless.sigstore), keyless_key(evil)
+    root.signed.version = 2
+    for role in ("root", "targets"):
+        root.signed.revoke_key(honest.keyid, role)
+        root.signed.add_key(thief, role)
+    root.sign(keyless.key("ana"))
+    for key in (honest, thief):
+        root.signatures[key.keyid] = as_signature(key, forged(evil, root.signed_bytes))
+    head["metadata/2.root.json"] = canonical(root.to_dict())
+    keyless.refused(keyless.lie(head))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import load_der_x509_certificate
 
 from bundler.model.publisher import Publisher
-from bundler.trust.certificate import read_identity
+from bundler.trust.certificate import read_identity, read_name
 from tests.fakes.attestations import statement
 from tests.fakes.sigstore import SIGNED, FakeSigstore, Signer, anybody, github, new_key
 
@@ -132,3 +132,5 @@ def test_a_name_of_a_kind_that_nobody_uses() -> None:
     x400 = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), b"\x30\x02\xa3\x00")
     with pytest.raises(ValueError, match="the certificate is odd: x400Address"):
         read_identity(self_signed(extension=x400))
+    with pytest.raises(ValueError, match="the certificate is odd: x400Address"):
+        read_name(self_signed(extension=x400))
