@@ -17,8 +17,10 @@ from bundler.archive.head import Head, read_head
 from bundler.archive.unpack import unpack_volume, verify_volume
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Observer
+from bundler.mirror.attempt import attempt
 from bundler.mirror.attested import MakeJudge, check_verdicts
 from bundler.mirror.generations import live
+from bundler.mirror.journal import Operator
 from bundler.mirror.layout import Mirror
 from bundler.mirror.publish import Published, publish
 from bundler.mirror.union import read_document
@@ -74,13 +76,16 @@ def verify(volume: Path, judge: Anchor | Mirror, *, observe: Observer) -> Admiss
     return admission
 
 
-def unpack(volume: Path, mirror: Mirror, *, make_judge: MakeJudge, observe: Observer) -> Received:
+def unpack(
+    volume: Path, mirror: Mirror, *, make_judge: MakeJudge, operator: Operator, observe: Observer
+) -> Received:
     """Verify a bundle, bring its blobs into the mirror and make it live.
 
     Args:
         volume: The file.
         mirror: Where to.
         make_judge: Called when there are attestations, with a trust root and a profile.
+        operator: Who does it, for the journal.
         observe: Hears about the progress.
 
     Raises:
@@ -89,9 +94,14 @@ def unpack(volume: Path, mirror: Mirror, *, make_judge: MakeJudge, observe: Obse
         DamagedError: if the volume is not what was signed.
         IncompleteError: if the mirror still lacks blobs; what has arrived is kept.
     """
-    with mirror.locked(), _opened(volume) as file:
+    with (
+        mirror.locked(),
+        _opened(volume) as file,
+        attempt(mirror, volume, operator, observe) as noted,
+    ):
         head = read_head(file)
         admission = admit(head.entries, _remembered(mirror, _claimed_stream(head)))
+        noted.received(admission.index, head.entries[admission.index.name])
         remember_roots(admission, mirror.trust)
         mirror.store.sweep()
         unpack_volume(
@@ -104,8 +114,10 @@ def unpack(volume: Path, mirror: Mirror, *, make_judge: MakeJudge, observe: Obse
             observe=observe,
         )
         check_verdicts(mirror, admission.manifest, make_judge, observe)
+        noted.verified()
         published = publish(mirror, admission.manifest, observe)
         commit(admission, mirror.trust)
+        noted.live(published)
     return Received(admission, published)
 
 

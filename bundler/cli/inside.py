@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bundler.cli.console import console
-from bundler.cli.options import AsJson, Into, Quiet
+from bundler.cli.options import AsJson, Into, Quiet, account, now
 from bundler.cli.results import Said, UnpackedResult, VerifiedResult
 
 if TYPE_CHECKING:
@@ -67,10 +67,17 @@ def verify(
 def unpack(volume: Volume, into: Into, *, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Verify a bundle, import it into a mirror and make it live."""
     with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.mirror.journal import Operator
         from bundler.mirror.layout import Mirror
         from bundler.receive import unpack as unpack_volume
 
-        received = unpack_volume(volume, Mirror.open(into), make_judge=_judge, observe=out.observe)
+        received = unpack_volume(
+            volume,
+            Mirror.open(into),
+            make_judge=_judge,
+            operator=Operator(account(), now),
+            observe=out.observe,
+        )
         out.result(UnpackedResult(into, received))
 
 

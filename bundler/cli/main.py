@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bundler import __version__
-from bundler.cli import demo, inside, lock, outside, target, trust
+from bundler.cli import demo, history, inside, lock, outside, target, trust
 
 _MANY_OBJECTS = 200_000
 
@@ -31,6 +31,7 @@ app.command()(inside.inspect)
 app.command()(inside.verify)
 app.command()(inside.unpack)
 app.command()(inside.serve)
+app.command()(history.history)
 app.command()(demo.demo)
 
 
