@@ -17,13 +17,14 @@ from bundler.archive.head import Head, read_head
 from bundler.archive.unpack import unpack_volume, verify_volume
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Observer
-from bundler.mirror.attempt import attempt
+from bundler.mirror.attempt import attempt, of_volume
 from bundler.mirror.attested import MakeJudge, check_verdicts
 from bundler.mirror.generations import live
 from bundler.mirror.journal import Operator
 from bundler.mirror.layout import Mirror
-from bundler.mirror.publish import Published, publish
+from bundler.mirror.publish import Published, may_go_live, prepare, publish
 from bundler.mirror.union import read_document
+from bundler.mirror.waiting import hold, release
 from bundler.model.artifact import Blob
 from bundler.model.manifest import VerifiedManifest
 from bundler.model.volume import Segment, index_stream
@@ -35,14 +36,21 @@ from bundler.trust.gate import (
     load_anchor,
     remember_roots,
 )
+from bundler.trust.keys import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A bundle that is live now; `published` says whether anything changed."""
+    """A bundle that is live now, or waits for approval.
+
+    Attributes:
+        published: Says whether anything changed; None while it waits.
+        approvers: Fingerprints of the keys of which one must approve, while it waits.
+    """
 
     admission: Admission
-    published: Published
+    published: Published | None
+    approvers: tuple[str, ...] = ()
 
 
 def read_volume_head(volume: Path) -> Head:
@@ -81,6 +89,8 @@ def unpack(
 ) -> Received:
     """Verify a bundle, bring its blobs into the mirror and make it live.
 
+    Where the mirror's policy asks for an approval, it waits for that instead, whole and checked.
+
     Args:
         volume: The file.
         mirror: Where to.
@@ -97,7 +107,7 @@ def unpack(
     with (
         mirror.locked(),
         _opened(volume) as file,
-        attempt(mirror, volume, operator, observe) as noted,
+        attempt(mirror, of_volume(volume), operator, observe) as noted,
     ):
         head = read_head(file)
         admission = admit(head.entries, _remembered(mirror, _claimed_stream(head)))
@@ -115,8 +125,14 @@ def unpack(
         )
         check_verdicts(mirror, admission.manifest, make_judge, observe)
         noted.verified()
+        if not may_go_live(mirror, admission.manifest, observe):
+            prepare(mirror, admission.manifest, observe)
+            commit(admission, mirror.trust)
+            hold(mirror, admission.manifest, observe)
+            return Received(admission, None, tuple(map(fingerprint, noted.policy.approvers)))
         published = publish(mirror, admission.manifest, observe)
         commit(admission, mirror.trust)
+        release(mirror, admission.stream)
         noted.live(published)
     return Received(admission, published)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bundler import __version__
-from bundler.cli import demo, history, inside, lock, outside, target, trust
+from bundler.cli import approval, demo, history, inside, lock, outside, target, trust
 
 _MANY_OBJECTS = 200_000
 
@@ -30,6 +30,8 @@ app.command()(outside.create)
 app.command()(inside.inspect)
 app.command()(inside.verify)
 app.command()(inside.unpack)
+app.command()(approval.policy)
+app.command()(approval.approve)
 app.command()(inside.serve)
 app.command()(history.history)
 app.command()(demo.demo)

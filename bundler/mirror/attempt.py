@@ -14,7 +14,9 @@ from bundler.events import Noticed, Observer
 from bundler.mirror.entry import Phase, Result
 from bundler.mirror.journal import About, Journal, Operator
 from bundler.mirror.layout import Mirror
+from bundler.mirror.policy import read_policy
 from bundler.mirror.publish import Published
+from bundler.mirror.waiting import waiting_of
 from bundler.model.artifact import Sha256
 from bundler.model.volume import VerifiedIndex
 
@@ -22,16 +24,18 @@ from bundler.model.volume import VerifiedIndex
 class Attempt:
     """Notes each phase once it is over.
 
-    What is live already is not news: its phases are held back until something has changed, or was
-    refused, and are never written otherwise.
+    What is live already, or waits, is not news: its phases are held back until something has
+    changed or was refused, and are never written otherwise.
     """
 
-    def __init__(self, journal: Journal, volume: Path) -> None:
+    def __init__(self, mirror: Mirror, journal: Journal, about: About) -> None:
+        self.policy = read_policy(mirror, journal)
+        self.doing: Phase = "received"
+        self._mirror = mirror
         self._journal = journal
-        self._about = About(medium=str(volume), volume=volume.name)
-        self._is_known = False
+        self._about = about
+        self._is_live = self._is_known = False
         self._held: list[partial[None]] = []
-        self._doing: Phase = "received"
 
     def received(self, index: VerifiedIndex, data: bytes) -> None:
         """The head is vouched for by the stream's keys; `data` is the index as it was signed."""
@@ -43,21 +47,26 @@ class Attempt:
             index=Sha256(hashlib.sha256(data).hexdigest()),
         )
         line = self._journal.live(index.stream)
-        self._is_known = line is not None and (line.sequence, line.manifest) == (
-            index.sequence,
-            index.manifest,
-        )
+        waiting = waiting_of(self._mirror, index.stream)
+        one = (index.sequence, index.manifest)
+        self._is_live = line is not None and (line.sequence, line.manifest) == one
+        waits = waiting is not None and (waiting.sequence, waiting.manifest.sha256) == one
+        self._is_known = self._is_live or waits
         self._note("received", then="verified")
 
     def verified(self) -> None:
         """Every byte is what was signed, and attestations prove what the bundle says."""
         self._note("verified", then="live")
 
+    def approved(self) -> None:
+        """An approver has signed."""
+        self._note("approved", then="live")
+
     def live(self, published: Published) -> None:
         """The sequence is what installers see."""
-        if published.changed or not self._is_known:
+        if published.changed or not self._is_live:
             self._flush()
-            what = "repaired, " if self._is_known else ""
+            what = "repaired, " if self._is_live else ""
             self._journal.write(
                 "live", note=f"{what}generation {published.generation}", about=self._about
             )
@@ -65,10 +74,10 @@ class Attempt:
     def failed(self, result: Result, message: str) -> None:
         """What was being done has come to nothing."""
         self._flush()
-        self._journal.write(self._doing, result, note=message, about=self._about)
+        self._journal.write(self.doing, result, note=message, about=self._about)
 
     def _note(self, phase: Phase, *, then: Phase) -> None:
-        self._doing = then
+        self.doing = then
         line = partial(self._journal.write, phase, about=self._about)
         if self._is_known:
             self._held.append(line)
@@ -80,9 +89,14 @@ class Attempt:
             self._held.pop(0)()
 
 
+def of_volume(volume: Path) -> About:
+    """What is known of a file before it was looked at."""
+    return About(medium=str(volume), volume=volume.name)
+
+
 @contextmanager
 def attempt(
-    mirror: Mirror, volume: Path, operator: Operator, observe: Observer
+    mirror: Mirror, about: About, operator: Operator, observe: Observer
 ) -> Iterator[Attempt]:
     """Note what becomes of a volume, and why it is refused if it is.
 
@@ -90,7 +104,7 @@ def attempt(
         DamagedError: if the journal is not as it was written.
         BundlerError: if it cannot be written.
     """
-    one = Attempt(Journal.open(mirror, operator), volume)
+    one = Attempt(mirror, Journal.open(mirror, operator), about)
     try:
         yield one
     except (RefusedError, IncompleteError) as error:

@@ -52,6 +52,7 @@ class Entry:
         stream, sequence, manifest: Of what signatures vouched for; None before that was known.
         index: The sha256 of the volume's signed index, which names every byte behind the head.
         key: The fingerprint of the key that approved.
+        policy: The sha256 of the mirror's policy from then on.
         previous: The sha256 of the line before, its end included.
     """
 
@@ -68,6 +69,7 @@ class Entry:
     manifest: Sha256 | None = None
     index: Sha256 | None = None
     key: str | None = None
+    policy: Sha256 | None = None
     previous: Sha256
 
     def to_json(self) -> dict[str, Json]:
@@ -102,6 +104,7 @@ class Entry:
             manifest=_optional_digest(document, "manifest"),
             index=_optional_digest(document, "index"),
             key=document.optional_text("key"),
+            policy=_optional_digest(document, "policy"),
             previous=document.digest("previous"),
         )
         document.finish()

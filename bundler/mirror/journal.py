@@ -56,6 +56,7 @@ class About:
     manifest: Sha256 | None = None
     index: Sha256 | None = None
     key: str | None = None
+    policy: Sha256 | None = None
 
 
 class Journal:
@@ -116,6 +117,7 @@ class Journal:
             manifest=about.manifest,
             index=about.index,
             key=about.key,
+            policy=about.policy,
             previous=self._last,
         )
         line = entry.to_line()
@@ -135,6 +137,11 @@ class Journal:
             ):
                 return entry
         return None
+
+    def policy(self) -> Sha256 | None:
+        """The digest of the policy that holds; None when there never was one."""
+        found = (entry.policy for entry in reversed(self._entries) if entry.phase == "policy")
+        return next(found, None)
 
     def _append(self, line: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

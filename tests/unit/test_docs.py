@@ -137,7 +137,15 @@ def test_the_readme_names_every_command_and_only_options_that_there_are() -> Non
     for name in COMMANDS:
         assert {"--json", "--quiet"} <= options(name), name
     with_home = {name for name in COMMANDS if "--home" in options(name)}
-    assert with_home == {"keygen", "trust init", "trust export", "lock", "create"}
+    assert with_home == {
+        "keygen",
+        "trust init",
+        "trust export",
+        "lock",
+        "create",
+        "policy",
+        "approve",
+    }
 
 
 @pytest.mark.parametrize("path", ADRS, ids=lambda path: path.name)
