@@ -7,7 +7,7 @@ only, and what is wrong with it changes neither the mirror nor what the gate rem
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,8 @@ from bundler.mirror.generations import live
 from bundler.mirror.journal import Operator
 from bundler.mirror.layout import Mirror
 from bundler.mirror.publish import Published, may_go_live, prepare, publish
+from bundler.mirror.scan import scan_all
+from bundler.mirror.scanner import Scanner
 from bundler.mirror.union import read_document
 from bundler.mirror.waiting import hold, release
 from bundler.model.artifact import Blob
@@ -85,7 +87,13 @@ def verify(volume: Path, judge: Anchor | Mirror, *, observe: Observer) -> Admiss
 
 
 def unpack(
-    volume: Path, mirror: Mirror, *, make_judge: MakeJudge, operator: Operator, observe: Observer
+    volume: Path,
+    mirror: Mirror,
+    *,
+    make_judge: MakeJudge,
+    operator: Operator,
+    scan: Sequence[Scanner] = (),
+    observe: Observer,
 ) -> Received:
     """Verify a bundle, bring its blobs into the mirror and make it live.
 
@@ -96,12 +104,14 @@ def unpack(
         mirror: Where to.
         make_judge: Called when there are attestations, with a trust root and a profile.
         operator: Who does it, for the journal.
+        scan: Scanners that must let it pass, beside those that the mirror's policy asks for.
         observe: Hears about the progress.
 
     Raises:
         TrustError: if the signatures do not lead to the root pinned in `mirror`, or attestations
             do not prove what was signed.
-        DamagedError: if the volume is not what was signed.
+        DamagedError: if the volume is not what was signed, or the journal not as it was written.
+        QuarantinedError: if a scanner does not let it pass.
         IncompleteError: if the mirror still lacks blobs; what has arrived is kept.
     """
     with (
@@ -125,8 +135,12 @@ def unpack(
         )
         check_verdicts(mirror, admission.manifest, make_judge, observe)
         noted.verified()
-        if not may_go_live(mirror, admission.manifest, observe):
-            prepare(mirror, admission.manifest, observe)
+        waits = not may_go_live(mirror, admission.manifest, observe)
+        scanners = [*noted.policy.scanners(), *scan]
+        if waits or scanners:
+            files = prepare(mirror, admission.manifest, observe)
+            scan_all(mirror, files, scanners, noted, observe)
+        if waits:
             commit(admission, mirror.trust)
             hold(mirror, admission.manifest, observe)
             return Received(admission, None, tuple(map(fingerprint, noted.policy.approvers)))

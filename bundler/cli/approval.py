@@ -98,7 +98,7 @@ class ApprovedResult:
         )
 
 
-def policy(
+def policy(  # noqa: PLR0913 - a command has as many options as it has
     mirror: MirrorFolder,
     *,
     approver: Annotated[
@@ -108,6 +108,11 @@ def policy(
     no_approval: Annotated[
         bool, typer.Option("--no-approval", help="Ask for nobody's approval any more.")
     ] = False,
+    scan: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Scan what is received; see `bundle unpack --scan`."),
+    ] = None,
+    no_scan: Annotated[bool, typer.Option("--no-scan", help="Scan nothing any more.")] = False,
     key: ApproverKey = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
@@ -123,19 +128,25 @@ def policy(
         from bundler.mirror.journal import Journal, Operator
         from bundler.mirror.layout import Mirror
         from bundler.mirror.policy import change_policy, read_policy_file
+        from bundler.mirror.scanner import parse_scanner
         from bundler.mirror.waiting import waiting_in
         from bundler.trust.approval import read_approver
         from bundler.trust.keys import load_signer
 
-        if approver and no_approval:
-            raise typer.BadParameter("give --approver or --no-approval, not both")
+        if (approver and no_approval) or (scan and no_scan):
+            raise typer.BadParameter("an option and its opposite are both given")
         opened = Mirror.open(mirror)
         shown = read_policy_file(opened)
         if approver or no_approval:
+            keys = {key.keyid: key for key in map(read_approver, approver or ())}
+            shown = replace(shown, approvers=tuple(keys.values()))
+        if scan:
+            parse_scanner(scan)
+        if scan or no_scan:
+            shown = replace(shown, scan=scan)
+        if approver or no_approval or scan or no_scan:
             signer = load_signer(key, find_home(home).keys) if key else None
             with opened.locked():
-                keys = {key.keyid: key for key in map(read_approver, approver or ())}
-                shown = replace(read_policy_file(opened), approvers=tuple(keys.values()))
                 journal = Journal.open(opened, Operator(account(), now))
                 change_policy(opened, journal, shown, signer)
         out.result(PolicyResult(mirror, shown, waiting_in(opened)))

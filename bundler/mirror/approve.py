@@ -14,7 +14,8 @@ from bundler.mirror.generations import live
 from bundler.mirror.journal import About, Operator
 from bundler.mirror.layout import Mirror
 from bundler.mirror.policy import Policy, approval_path
-from bundler.mirror.publish import Published, publish
+from bundler.mirror.publish import Published, prepare, publish
+from bundler.mirror.scan import scan_all
 from bundler.mirror.union import MAX_DOCUMENT
 from bundler.mirror.waiting import Waiting, release, waiting_in
 from bundler.model.manifest import VerifiedManifest
@@ -80,6 +81,7 @@ def approve(
     Raises:
         RefusedError: if it does not wait, or the mirror asks for nobody's approval.
         TrustError: if the signer's key is none that the mirror asks for.
+        QuarantinedError: if the scanner that the mirror asks for does not let it pass.
         DamagedError, IncompleteError: as `publish`.
     """
     with mirror.locked():
@@ -95,6 +97,10 @@ def approve(
             data = sign_approval(waiting.statement, signer)
             _check_signer(mirror, noted.policy, data, waiting.statement, about.key)
             manifest = _recall(mirror, waiting)
+            # Once more: the scanner may know more by now, or was not asked for at that time.
+            files = prepare(mirror, manifest, observe) if noted.policy.scan else ()
+            scan_all(mirror, files, noted.policy.scanners(), noted, observe)
+            noted.doing = "approved"
             atomic_write(approval_path(mirror, waiting.statement), data, mode=0o600)
             noted.approved()
             published = publish(mirror, manifest, observe)

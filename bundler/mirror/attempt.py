@@ -58,6 +58,13 @@ class Attempt:
         """Every byte is what was signed, and attestations prove what the bundle says."""
         self._note("verified", then="live")
 
+    def scanned(self, note: str, *, is_news: bool) -> None:
+        """A scanner let it pass; that is no news if there was nothing to scan."""
+        if is_news:
+            self._flush()
+            self._is_known = False
+        self._note("scanned", then="live", note=note)
+
     def approved(self) -> None:
         """An approver has signed."""
         self._note("approved", then="live")
@@ -76,9 +83,9 @@ class Attempt:
         self._flush()
         self._journal.write(self.doing, result, note=message, about=self._about)
 
-    def _note(self, phase: Phase, *, then: Phase) -> None:
+    def _note(self, phase: Phase, *, then: Phase, note: str | None = None) -> None:
         self.doing = then
-        line = partial(self._journal.write, phase, about=self._about)
+        line = partial(self._journal.write, phase, note=note, about=self._about)
         if self._is_known:
             self._held.append(line)
         else:

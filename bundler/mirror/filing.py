@@ -140,7 +140,7 @@ def check_wheels(
     faults: list[str] = []
 
     def check(wheel: Fresh) -> None:
-        found = _located(mirror, wheel)
+        found = located(mirror, wheel)
         try:
             with found.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != wheel.blob.sha256:
@@ -184,7 +184,12 @@ def in_threads(work: Callable[[T], None], items: Sequence[T], done: Callable[[],
         pool.shutdown(cancel_futures=True)
 
 
-def _located(mirror: Mirror, wheel: Fresh) -> Path:
+def located(mirror: Mirror, wheel: Fresh) -> Path:
+    """Where a file is that is not filed yet.
+
+    Raises:
+        IncompleteError: if it is nowhere.
+    """
     if found := mirror.locate(wheel.blob):
         return found
     raise IncompleteError(f"{wheel.final.name} is missing")
@@ -232,7 +237,7 @@ def _look_into(mirror: Mirror, wheel: Fresh, file: IO[bytes]) -> bytes:
 
 
 def _file(mirror: Mirror, wheel: Fresh) -> None:
-    found = _located(mirror, wheel)
+    found = located(mirror, wheel)
     if found == mirror.store.path(wheel.blob.sha256):
         found.chmod(_SERVED)
         found.replace(wheel.final)

@@ -16,6 +16,7 @@ from bundler.disk import atomic_write, read_whole
 from bundler.errors import DamagedError, TrustError
 from bundler.mirror.journal import About, Journal
 from bundler.mirror.layout import Mirror
+from bundler.mirror.scanner import Scanner, parse_scanner
 from bundler.model.artifact import Sha256
 from bundler.model.canonical import canonical
 from bundler.model.document import FORMAT, Reader
@@ -66,6 +67,14 @@ class Policy:
         policy = cls(approvers, document.optional_text("scan"))
         document.finish()
         return policy
+
+    def scanners(self) -> list[Scanner]:
+        """The scanner that it asks for, if any.
+
+        Raises:
+            BundlerError: if its program is not there any more.
+        """
+        return [parse_scanner(self.scan)] if self.scan else []
 
     def __str__(self) -> str:
         names = " or ".join(fingerprint(key) for key in self.approvers)

@@ -25,11 +25,22 @@ from tests.fakes.trust import digest
 from tests.fakes.wheels import build_wheel
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site(tmp_path_factory.mktemp("site")) as host:
+        assert host.create().exit_code == 0
+        host.index.add(*build_wheel("app", "2.0"))
+        assert host.create().exit_code == 0
+        yield host
+
+
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[Site]:
-    with site(tmp_path) as made:
-        assert made.create().exit_code == 0
-        yield made
+def host(made: Site, tmp_path: Path) -> Site:
+    """The same with volumes and a mirror of its own."""
+    for name in ("out", "mirror"):
+        shutil.copytree(made.folder / name, tmp_path / name, symlinks=True)
+    shutil.copy(made.profile, tmp_path)
+    return Site(tmp_path, made.index)
 
 
 @pytest.fixture
@@ -127,8 +138,6 @@ def test_what_was_never_opened_is_not_noted(host: Site, mirror: Mirror) -> None:
 
 def test_a_journal_that_was_changed_stops_the_import(host: Site, mirror: Mirror) -> None:
     succeed("unpack", host.volume(), "--into", host.mirror)
-    host.index.add(*build_wheel("app", "2.0"))
-    assert host.create().exit_code == 0
     mirror.journal.write_bytes(b"".join(lines(mirror)[1:]))
     before = tree(host.mirror)
     result = bundle("unpack", host.volume(2), "--into", host.mirror)
