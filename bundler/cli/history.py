@@ -122,5 +122,6 @@ def _row(entry: Entry) -> tuple[str, ...]:
         entry.result,
         entry.stream or "-",
         "-" if entry.sequence is None else str(entry.sequence),
-        entry.volume or "-",
+        # A file's name may hold anything, such as the end of a line and another row.
+        (entry.volume or "-").encode("unicode_escape").decode("ascii"),
     )

@@ -140,8 +140,10 @@ class Journal:
 
     def policy(self) -> Sha256 | None:
         """The digest of the policy that holds; None when there never was one."""
-        found = (entry.policy for entry in reversed(self._entries) if entry.phase == "policy")
-        return next(found, None)
+        for entry in reversed(self._entries):
+            if entry.phase == "policy" and entry.result == "ok":
+                return entry.policy
+        return None
 
     def _append(self, line: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

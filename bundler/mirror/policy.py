@@ -117,17 +117,18 @@ def change_policy(
     """
     data = policy.to_bytes()
     sha256 = Sha256(hashlib.sha256(data).hexdigest())
+    by = fingerprint(signer.public_key) if signer else None
     if journal.policy() != sha256:
         former = read_policy(mirror, journal)
         if former.approvers and (signer is None or not has_key_of(signer, former.approvers)):
-            given = f"; {fingerprint(signer.public_key)} is not" if signer else ""
+            given = f"; {by} is not" if by else ""
             names = " or ".join(fingerprint(key) for key in former.approvers)
-            raise TrustError(
+            message = (
                 f"{mirror.root} is approved by {names}: one of them must sign for another"
-                f" policy{given}",
-                hint="its holder runs the same command, with --key",
+                f" policy{given}"
             )
-        by = fingerprint(signer.public_key) if signer else None
+            journal.write("policy", "refused", note=message, about=About(key=by))
+            raise TrustError(message, hint="its holder runs the same command, with --key")
         journal.write("policy", note=str(policy), about=About(policy=sha256, key=by))
     # After the journal, which says that it was allowed: what is interrupted can be done again.
     atomic_write(mirror.policy, data, mode=0o600)

@@ -141,7 +141,7 @@ def remember_roots(admission: Admission, folder: Path) -> None:
 
 
 def commit(admission: Admission, folder: Path) -> None:
-    """Remember below `folder` what was admitted, once its sequence is live.
+    """Remember below `folder` what was admitted, once its sequence is live or waits for approval.
 
     Raises:
         BundlerError: if it cannot be written.

@@ -34,7 +34,7 @@ from bundler.trust.approval import (
 )
 from bundler.trust.gate import load_anchor, recall
 from bundler.trust.keys import fingerprint, load_signer
-from tests.fakes.command import Site, bundle, read_json, site, succeed, tree
+from tests.fakes.command import Site, bundle, read_json, site, succeed, tree, without_journal
 from tests.fakes.journals import OPERATOR
 from tests.fakes.mirrors import blob_of, deliver
 from tests.fakes.trust import digest
@@ -299,7 +299,9 @@ def test_only_an_approver_changes_a_policy(host: Site, mirror: Mirror) -> None:
             " policy" in refused.stderr
         )
     assert f"; {_id(host, 'deputy')} is not" in bundle(*new, "--key", "deputy").stderr
-    assert tree(host.mirror) == before
+    assert without_journal(tree(host.mirror)) == without_journal(before)
+    assert _phases(mirror) == [("policy", "ok"), *[("policy", "refused")] * 4]
+    assert read_history(mirror).entries[2].key == _id(host, "deputy")
     succeed(*new, "--key", "boss")
     entry = read_history(mirror).entries[-1]
     assert (entry.phase, entry.key) == ("policy", _id(host, "boss"))

@@ -242,6 +242,16 @@ def test_history_is_a_table(host: Site, mirror: Mirror) -> None:
     assert verified == shown[-1:]
 
 
+def test_a_file_s_name_makes_no_row(host: Site) -> None:
+    path = host.folder / "x\n9     2026-11-21T12:24:09Z  root  live\x1b[2K"
+    path.write_bytes(b"hello\n")
+    assert bundle("unpack", path, "--into", host.mirror).exit_code == 4
+    shown = succeed("history", host.mirror).stdout.splitlines()
+    assert shown[1].split()[0] == "1"
+    assert "x\\n9     2026-11-21T12:24:09Z  root  live\\x1b[2K" in shown[1]
+    assert not any(line.startswith("9") for line in shown)
+
+
 def test_history_for_programs(host: Site, mirror: Mirror) -> None:
     succeed("unpack", host.volume(), "--into", host.mirror)
     found = read_json(bundle("history", host.mirror, "--json"))
