@@ -2,7 +2,8 @@
 
 The gate speaks first: nothing of a volume is decompressed, and no document in it is parsed, before
 its signatures were checked against a root that was here before. A volume is opened for reading
-only, and what is wrong with it changes neither the mirror nor what the gate remembers.
+only, and what is wrong with it changes neither the mirror nor what the gate remembers: it makes the
+journal longer, which says why.
 """
 
 from __future__ import annotations

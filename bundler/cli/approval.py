@@ -154,7 +154,7 @@ def policy(  # noqa: PLR0913 - a command has as many options as it has
 
 def approve(
     mirror: MirrorFolder,
-    sequence: Annotated[int, typer.Argument(metavar="SEQ", min=1, help="What was received.")],
+    sequence: Annotated[int, typer.Argument(metavar="SEQUENCE", min=1, help="What was received.")],
     key: Annotated[str, typer.Option(metavar="KEY", help="Your key: a name or a .key file.")],
     *,
     stream: Annotated[

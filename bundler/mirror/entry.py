@@ -51,7 +51,7 @@ class Entry:
         volume: Its file name.
         stream, sequence, manifest: Of what signatures vouched for; None before that was known.
         index: The sha256 of the volume's signed index, which names every byte behind the head.
-        key: The fingerprint of the key that approved.
+        key: The fingerprint of the key of whoever approves, or changes the policy.
         policy: The sha256 of the mirror's policy from then on.
         previous: The sha256 of the line before, its end included.
     """
