@@ -2,12 +2,13 @@
 
 The gate speaks first: nothing of a volume is decompressed, and no document in it is parsed, before
 its signatures were checked against a root that was here before. A volume is opened for reading
-only, and what is wrong with it changes neither the mirror nor what the gate remembers.
+only, and what is wrong with it changes neither the mirror nor what the gate remembers: it makes the
+journal longer, which says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +18,16 @@ from bundler.archive.head import Head, read_head
 from bundler.archive.unpack import unpack_volume, verify_volume
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Observer
+from bundler.mirror.attempt import attempt, of_volume
 from bundler.mirror.attested import MakeJudge, check_verdicts
 from bundler.mirror.generations import live
+from bundler.mirror.journal import Operator
 from bundler.mirror.layout import Mirror
-from bundler.mirror.publish import Published, publish
+from bundler.mirror.publish import Published, may_go_live, prepare, publish
+from bundler.mirror.scan import scan_all
+from bundler.mirror.scanner import Scanner
 from bundler.mirror.union import read_document
+from bundler.mirror.waiting import hold, release
 from bundler.model.artifact import Blob
 from bundler.model.manifest import VerifiedManifest
 from bundler.model.volume import Segment, index_stream
@@ -33,14 +39,21 @@ from bundler.trust.gate import (
     load_anchor,
     remember_roots,
 )
+from bundler.trust.keys import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A bundle that is live now; `published` says whether anything changed."""
+    """A bundle that is live now, or waits for approval.
+
+    Attributes:
+        published: Says whether anything changed; None while it waits.
+        approvers: Fingerprints of the keys of which one must approve, while it waits.
+    """
 
     admission: Admission
-    published: Published
+    published: Published | None
+    approvers: tuple[str, ...] = ()
 
 
 def read_volume_head(volume: Path) -> Head:
@@ -74,24 +87,42 @@ def verify(volume: Path, judge: Anchor | Mirror, *, observe: Observer) -> Admiss
     return admission
 
 
-def unpack(volume: Path, mirror: Mirror, *, make_judge: MakeJudge, observe: Observer) -> Received:
+def unpack(
+    volume: Path,
+    mirror: Mirror,
+    *,
+    make_judge: MakeJudge,
+    operator: Operator,
+    scan: Sequence[Scanner] = (),
+    observe: Observer,
+) -> Received:
     """Verify a bundle, bring its blobs into the mirror and make it live.
+
+    Where the mirror's policy asks for an approval, it waits for that instead, whole and checked.
 
     Args:
         volume: The file.
         mirror: Where to.
         make_judge: Called when there are attestations, with a trust root and a profile.
+        operator: Who does it, for the journal.
+        scan: Scanners that must let it pass, beside those that the mirror's policy asks for.
         observe: Hears about the progress.
 
     Raises:
         TrustError: if the signatures do not lead to the root pinned in `mirror`, or attestations
             do not prove what was signed.
-        DamagedError: if the volume is not what was signed.
+        DamagedError: if the volume is not what was signed, or the journal not as it was written.
+        QuarantinedError: if a scanner does not let it pass.
         IncompleteError: if the mirror still lacks blobs; what has arrived is kept.
     """
-    with mirror.locked(), _opened(volume) as file:
+    with (
+        mirror.locked(),
+        _opened(volume) as file,
+        attempt(mirror, of_volume(volume), operator, observe) as noted,
+    ):
         head = read_head(file)
         admission = admit(head.entries, _remembered(mirror, _claimed_stream(head)))
+        noted.received(admission.index, head.entries[admission.index.name])
         remember_roots(admission, mirror.trust)
         mirror.store.sweep()
         unpack_volume(
@@ -104,8 +135,20 @@ def unpack(volume: Path, mirror: Mirror, *, make_judge: MakeJudge, observe: Obse
             observe=observe,
         )
         check_verdicts(mirror, admission.manifest, make_judge, observe)
+        noted.verified()
+        waits = not may_go_live(mirror, admission.manifest, observe)
+        scanners = [*noted.policy.scanners(), *scan]
+        if waits or scanners:
+            files = prepare(mirror, admission.manifest, observe)
+            scan_all(mirror, files, scanners, noted, observe)
+        if waits:
+            commit(admission, mirror.trust)
+            hold(mirror, admission.manifest, observe)
+            return Received(admission, None, tuple(map(fingerprint, noted.policy.approvers)))
         published = publish(mirror, admission.manifest, observe)
         commit(admission, mirror.trust)
+        release(mirror, admission.stream)
+        noted.live(published)
     return Received(admission, published)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bundler.cli.console import console
-from bundler.cli.options import AsJson, Into, Quiet
+from bundler.cli.options import AsJson, Into, Quiet, account, now
 from bundler.cli.results import Said, UnpackedResult, VerifiedResult
 
 if TYPE_CHECKING:
@@ -64,13 +64,42 @@ def verify(
         out.result(VerifiedResult(volume, verify_volume(volume, judge, observe=out.observe)))
 
 
-def unpack(volume: Volume, into: Into, *, as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Verify a bundle, import it into a mirror and make it live."""
+def unpack(
+    volume: Volume,
+    into: Into,
+    *,
+    scan: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Run this on what is new before it goes live: with {file} once for each file, with"
+            " {folder} once for all. Another exit code than 0 quarantines the bundle.",
+        ),
+    ] = None,
+    scan_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="How long one run of it may take.")
+    ] = 3600,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Verify a bundle, import it into a mirror and make it live.
+
+    Where the mirror asks for approval (`bundle policy`), it waits for `bundle approve` instead.
+    """
     with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.mirror.journal import Operator
         from bundler.mirror.layout import Mirror
+        from bundler.mirror.scanner import parse_scanner
         from bundler.receive import unpack as unpack_volume
 
-        received = unpack_volume(volume, Mirror.open(into), make_judge=_judge, observe=out.observe)
+        received = unpack_volume(
+            volume,
+            Mirror.open(into),
+            make_judge=_judge,
+            operator=Operator(account(), now),
+            scan=[parse_scanner(scan, scan_timeout)] if scan else [],
+            observe=out.observe,
+        )
         out.result(UnpackedResult(into, received))
 
 

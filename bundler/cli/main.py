@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from bundler import __version__
-from bundler.cli import ceremony, demo, inside, lock, outside, refresh, target, trust
+from bundler.cli import (
+    approval,
+    ceremony,
+    demo,
+    history,
+    inside,
+    lock,
+    outside,
+    refresh,
+    target,
+    trust,
+)
 
 _MANY_OBJECTS = 200_000
 
@@ -32,7 +43,10 @@ app.command()(refresh.refresh)
 app.command()(inside.inspect)
 app.command()(inside.verify)
 app.command()(inside.unpack)
+app.command()(approval.policy)
+app.command()(approval.approve)
 app.command()(inside.serve)
+app.command()(history.history)
 app.command()(demo.demo)
 
 

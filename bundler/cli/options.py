@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -26,3 +28,11 @@ Into = Annotated[Path, typer.Option("--into", metavar="MIRROR", help="The mirror
 def now() -> datetime:
     """The time; nothing else in this program reads a clock."""
     return datetime.now(UTC)  # noqa: TID251 - this is the place
+
+
+def account() -> str:
+    """The name of the account that runs this, as the system knows it, whatever is in `USER`."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

@@ -116,10 +116,19 @@ class UnpackedResult:
     def to_json(self) -> Json:
         """Everything that `to_text` says."""
         done = self.received.published
+        if done is None:
+            return {
+                "mirror": str(self.mirror),
+                "stream": self.received.admission.stream,
+                "sequence": self.received.admission.sequence,
+                "state": "received",
+                "approvers": list(self.received.approvers),
+            }
         return {
             "mirror": str(self.mirror),
             "stream": done.stream,
             "sequence": done.sequence,
+            "state": "live",
             "changed": done.changed,
             "generation": done.generation,
             "projects": done.projects,
@@ -128,8 +137,16 @@ class UnpackedResult:
         }
 
     def to_text(self) -> str:
-        """What is live now."""
+        """What is live now, or who must approve first."""
         done = self.received.published
+        if done is None:
+            found = self.received.admission
+            return (
+                f"{self.mirror}: {found.stream} sequence {found.sequence} is received and verified;"
+                f" nothing goes live before {' or '.join(self.received.approvers)} approves\n"
+                "next, by the holder of that key:"
+                f" bundle approve {self.mirror} {found.sequence} --key KEY"
+            )
         if not done.changed:
             return f"{self.mirror}: {done.stream} sequence {done.sequence} is live already"
         return (

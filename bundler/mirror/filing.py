@@ -105,21 +105,15 @@ def file_wheels(mirror: Mirror, wheels: Sequence[Fresh], observe: Observer) -> N
         WheelError: naming each wheel that is not what its document says.
         IncompleteError: if a wheel is missing.
     """
-    observe(Started(_CHECK, len(wheels), "wheels"))
-    rotten: list[Path] = []
-    faults: list[str] = []
 
-    def check(wheel: Fresh) -> None:
-        found = _located(mirror, wheel)
-        try:
-            if not _check(mirror, wheel, found):
-                rotten.append(found)
-        except (WheelError, SdistError) as error:
-            faults.append(error.message)
+    def lay_beside(wheel: Fresh, metadata: bytes | None) -> None:
+        make_folder(wheel.final.parent)
+        if metadata is not None:
+            # Before the wheel itself: a wheel that is filed always has its METADATA beside it.
+            _write_beside(mirror, metadata_path(wheel.final), metadata)
 
     try:
-        in_threads(check, wheels, lambda: observe(Advanced(_CHECK, 1)))
-        _refuse(rotten, faults)
+        check_wheels(mirror, wheels, observe, lay_beside)
         for wheel in wheels:
             _file(mirror, wheel)
     except BaseException:
@@ -128,6 +122,36 @@ def file_wheels(mirror: Mirror, wheels: Sequence[Fresh], observe: Observer) -> N
                 metadata_path(wheel.final).unlink(missing_ok=True)
         raise
     _sync_folders(mirror, wheels)
+
+
+def check_wheels(
+    mirror: Mirror,
+    wheels: Sequence[Fresh],
+    observe: Observer,
+    good: Callable[[Fresh, bytes | None], None] = lambda _wheel, _metadata: None,
+) -> None:
+    """Hash and check every wheel; `good` is called with each that is, and its METADATA.
+
+    Raises:
+        DamagedError, WheelError, IncompleteError: as `file_wheels`.
+    """
+    observe(Started(_CHECK, len(wheels), "wheels"))
+    rotten: list[Path] = []
+    faults: list[str] = []
+
+    def check(wheel: Fresh) -> None:
+        found = located(mirror, wheel)
+        try:
+            with found.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != wheel.blob.sha256:
+                    rotten.append(found)
+                else:
+                    good(wheel, _check(mirror, wheel, file))
+        except (WheelError, SdistError) as error:
+            faults.append(error.message)
+
+    in_threads(check, wheels, lambda: observe(Advanced(_CHECK, 1)))
+    _refuse(rotten, faults)
     observe(Finished(_CHECK, f"{len(wheels)} new"))
 
 
@@ -160,27 +184,23 @@ def in_threads(work: Callable[[T], None], items: Sequence[T], done: Callable[[],
         pool.shutdown(cancel_futures=True)
 
 
-def _located(mirror: Mirror, wheel: Fresh) -> Path:
+def located(mirror: Mirror, wheel: Fresh) -> Path:
+    """Where a file is that is not filed yet.
+
+    Raises:
+        IncompleteError: if it is nowhere.
+    """
     if found := mirror.locate(wheel.blob):
         return found
     raise IncompleteError(f"{wheel.final.name} is missing")
 
 
-def _check(mirror: Mirror, wheel: Fresh, found: Path) -> bool:
-    """Whether the bytes are those that were signed; METADATA is put in its place then."""
-    with found.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != wheel.blob.sha256:
-            return False
-        metadata = None
-        if is_sdist(wheel.final.name):
-            check_sdist(file, wheel.final.name, wheel.metadata, wheel.requires_python)
-        else:
-            metadata = _look_into(mirror, wheel, file)
-    make_folder(wheel.final.parent)
-    if metadata is not None:
-        # Before the wheel itself: a wheel that is filed always has its METADATA beside it.
-        _write_beside(mirror, metadata_path(wheel.final), metadata)
-    return True
+def _check(mirror: Mirror, wheel: Fresh, file: IO[bytes]) -> bytes | None:
+    """METADATA of a wheel that is what its document says; None for a source distribution."""
+    if is_sdist(wheel.final.name):
+        check_sdist(file, wheel.final.name, wheel.metadata, wheel.requires_python)
+        return None
+    return _look_into(mirror, wheel, file)
 
 
 def _write_beside(mirror: Mirror, path: Path, data: bytes) -> None:
@@ -217,7 +237,7 @@ def _look_into(mirror: Mirror, wheel: Fresh, file: IO[bytes]) -> bytes:
 
 
 def _file(mirror: Mirror, wheel: Fresh) -> None:
-    found = _located(mirror, wheel)
+    found = located(mirror, wheel)
     if found == mirror.store.path(wheel.blob.sha256):
         found.chmod(_SERVED)
         found.replace(wheel.final)

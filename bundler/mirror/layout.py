@@ -7,11 +7,15 @@ MIRROR/files/ab/abcd…/NAME.provenance    what vouches for the file NAME, if an
 MIRROR/.bundler/blobs            documents, locks, manifests, and files until they are filed
 MIRROR/.bundler/trust            the pinned root and what the gate remembers
 MIRROR/.bundler/generations      every set of pages that was ever live
+MIRROR/.bundler/journal.jsonl    what was done; journal.head knows its last line
+MIRROR/.bundler/policy.json      what must happen before a sequence goes live, if anything
+MIRROR/.bundler/received         what waits for approval: STREAM.json
+MIRROR/.bundler/approvals        signed approvals: STREAM-000007.json
 MIRROR/.bundler/lock             held by whoever changes the mirror
 
 A web server needs `simple`, `files` and, since `simple` leads there, `.bundler/generations`. These
-can be read by everybody, whatever the umask; trust, blobs and lock by the owner only. All of it is
-one filesystem: files are renamed from one folder to another.
+can be read by everybody, whatever the umask; all else by the owner only. All of it is one
+filesystem: files are renamed from one folder to another.
 """
 
 from __future__ import annotations
@@ -127,6 +131,31 @@ class Mirror:
     def generations(self) -> Path:
         """One folder for each set of pages."""
         return self.state / "generations"
+
+    @property
+    def journal(self) -> Path:
+        """What was done to the mirror, one line each."""
+        return self.state / "journal.jsonl"
+
+    @property
+    def journal_head(self) -> Path:
+        """The digest of the journal's last line."""
+        return self.state / "journal.head"
+
+    @property
+    def policy(self) -> Path:
+        """What must happen before a sequence goes live."""
+        return self.state / "policy.json"
+
+    @property
+    def received(self) -> Path:
+        """What waits for approval: a file for each stream."""
+        return self.state / "received"
+
+    @property
+    def approvals(self) -> Path:
+        """Signed approvals: a file for each sequence."""
+        return self.state / "approvals"
 
     @property
     def lock(self) -> Path:

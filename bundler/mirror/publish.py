@@ -19,7 +19,7 @@ from pathlib import Path
 from bundler.disk import make_folder, no_room_explained, set_mode, sync_folder
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Advanced, Finished, Noticed, Observer, Started
-from bundler.mirror.filing import file_provenance, file_wheels, in_threads
+from bundler.mirror.filing import Fresh, check_wheels, file_provenance, file_wheels, in_threads
 from bundler.mirror.generations import (
     RECORD,
     UNFINISHED,
@@ -33,9 +33,11 @@ from bundler.mirror.generations import (
 )
 from bundler.mirror.layout import ONE_FILESYSTEM, Mirror
 from bundler.mirror.pages import HTML_NAME, JSON_NAME, list_pages, project_pages
+from bundler.mirror.policy import check_approved, is_approved
 from bundler.mirror.union import Union, survey, union_with
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import VerifiedManifest
+from bundler.trust.approval import Statement
 
 _PAGES = "write pages"
 
@@ -68,6 +70,8 @@ def publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> Pu
     Raises:
         IncompleteError: if anything that the manifest names is missing, naming it.
         RefusedError: if a wheel is not what its document says, or two documents disagree on a file.
+        TrustError: if it is not live already, and the mirror's policy asks for an approval that is
+            not there or does not count.
         DamagedError: if a blob in the store is not what was signed; it is removed, so that
             unpacking again brings it.
         BundlerError: if the mirror's folder is not as this program left it, or full.
@@ -80,10 +84,36 @@ def publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> Pu
         raise BundlerError(f"cannot publish in {mirror.root}: {error}", hint=hint) from error
 
 
+def prepare(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> tuple[Fresh, ...]:
+    """Check all that `publish` will, and show nothing; the files that are not filed yet.
+
+    Raises:
+        BundlerError: as `publish`.
+    """
+    with no_room_explained(mirror.root):
+        fresh = survey(union_with(mirror, manifest, _former(mirror, observe)), manifest).fresh
+        check_wheels(mirror, fresh, observe)
+    return tuple(fresh)
+
+
+def may_go_live(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> bool:
+    """Whether it is live, or has every approval that the mirror's policy asks for."""
+    former, shown = _former(mirror, observe), _shown(manifest)
+    return former.streams.get(manifest.stream) == shown or is_approved(
+        mirror, Statement(manifest.stream, manifest.sequence, shown.manifest.sha256)
+    )
+
+
+def _shown(manifest: VerifiedManifest) -> Shown:
+    data = manifest.to_bytes()
+    return Shown(manifest.sequence, Blob(Sha256(hashlib.sha256(data).hexdigest()), len(data)))
+
+
 def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> Published:
     former = _former(mirror, observe)
-    data = manifest.to_bytes()
-    shown = Shown(manifest.sequence, Blob(Sha256(hashlib.sha256(data).hexdigest()), len(data)))
+    data, shown = manifest.to_bytes(), _shown(manifest)
+    if former.streams.get(manifest.stream) != shown:
+        check_approved(mirror, Statement(manifest.stream, manifest.sequence, shown.manifest.sha256))
     anew = former.streams.get(manifest.stream) != shown or not _has_pages(mirror, former, manifest)
     if anew:
         union = union_with(mirror, manifest, former)

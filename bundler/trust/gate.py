@@ -58,6 +58,7 @@ __all__ = [
     "commit",
     "load_anchor",
     "pin",
+    "recall",
     "remember_roots",
 ]
 
@@ -161,12 +162,27 @@ def remember_roots(admission: Admission, folder: Path) -> None:
 
 
 def commit(admission: Admission, folder: Path) -> None:
-    """Remember below `folder` what was admitted, once its sequence is live.
+    """Remember below `folder` what was admitted, once its sequence is live or waits for approval.
 
     Raises:
         BundlerError: if it cannot be written.
     """
     write_state(folder / admission.stream, admission.state)
+
+
+def recall(manifest: bytes, anchor: Anchor) -> VerifiedManifest:
+    """The manifest of the sequence that was accepted last, from whoever has kept it since.
+
+    Raises:
+        TrustError: if it is another one.
+    """
+    if hashlib.sha256(manifest).hexdigest() != anchor.manifest:
+        raise TrustError(
+            f"{anchor.stream}: the manifest is not that of sequence {anchor.sequence}, which was"
+            " accepted last",
+            hint="unpack the newest bundle again",
+        )
+    return VerifiedManifest(Manifest.from_bytes(manifest))
 
 
 def _check_entries(head: Mapping[str, bytes], anchor: Anchor) -> str:

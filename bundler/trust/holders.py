@@ -99,6 +99,20 @@ def load_signers(references: Iterable[str], folder: Path, secrets: Secrets) -> l
     return found
 
 
+def load_signer(reference: str, folder: Path, secrets: Secrets) -> Signer:
+    """The one signer of a key that is here; a hybrid key has two and will not do.
+
+    Raises:
+        BundlerError: as `load_holder`; also if it has no private half here, or two.
+    """
+    holder = load_holder(reference, folder, secrets)
+    if not holder.signers:
+        raise cannot_sign(holder)
+    if len(holder.signers) > 1:
+        raise BundlerError(f"{reference} is a hybrid key", hint="take one that is not")
+    return holder.signers[0]
+
+
 def adopt_token_key(uri: str, name: str, folder: Path, secrets: Secrets) -> KeyHolder:
     """Let `name` stand for a key elsewhere, or an identity: write `NAME.pub` and `NAME.uri`.
 

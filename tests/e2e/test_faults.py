@@ -135,7 +135,9 @@ def test_a_killed_unpack_can_be_run_again(finished: Site, tmp_path: Path, share:
         process.kill()
         assert process.wait(10) == -signal.SIGKILL
     assert content(mirror / "simple") == before
+    succeed("history", mirror, "--verify")
     succeed("unpack", finished.volume(2), "--into", mirror)
+    succeed("history", mirror, "--verify")
     assert_whole(mirror, fresh(finished, tmp_path / "fresh"))
     assert list((mirror / ".bundler/blobs/partial").iterdir()) == []
 

@@ -129,3 +129,15 @@ def tree(folder: Path) -> dict[str, tuple[str, int, bytes]]:
         else:
             found[name] = "file", stat.st_mtime_ns, path.read_bytes()
     return found
+
+
+def without_journal(found: dict[str, tuple[str, int, bytes]]) -> dict[str, tuple[str, int, bytes]]:
+    """A mirror's `tree` but for its journal, which a refusal makes longer, and that folder's time.
+
+    Refusals are all that a mirror remembers of what was refused.
+    """
+    return {
+        name: value
+        for name, value in found.items()
+        if name != ".bundler" and not name.startswith(".bundler/journal.")
+    }

@@ -19,6 +19,7 @@ from bundler.model.artifact import Blob
 from bundler.receive import read_volume_head, unpack, verify
 from bundler.trust.attest import Attestor
 from tests.fakes.command import bundle, site, succeed
+from tests.fakes.journals import OPERATOR
 from tests.fakes.trust import digest
 from tests.fakes.wheels import build_wheel
 
@@ -56,7 +57,7 @@ def test_what_is_live_is_never_older_than_it_was(tmp_path: Path) -> None:
         record = mirror.generations / "000001" / "generation.json"
         record.write_bytes(newer.to_bytes())
         with pytest.raises(TrustError, match="sequence 1 is older than 9, which was"):
-            unpack(host.volume(), mirror, make_judge=_no_judge, observe=ignore)
+            unpack(host.volume(), mirror, make_judge=_no_judge, operator=OPERATOR, observe=ignore)
 
 
 def _no_judge(_root: bytes, _profile: bytes) -> Attestor:
