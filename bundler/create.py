@@ -31,6 +31,7 @@ from bundler.model.plan import Plan
 from bundler.model.profile import Profile
 from bundler.model.volume import VolumeIndex, volume_stem
 from bundler.resolve.planner import Planner
+from bundler.second_opinion.beside import check_place, program_beside
 from bundler.trust.authority import Authority
 from bundler.trust.former import read_formers, remember, write_formers
 from bundler.trust.policy import check
@@ -83,7 +84,7 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     Args:
         profile: What is wanted.
         source: The profile's text as its author wrote it; it travels along.
-        out: Made when absent; holds the volume and a folder of locks afterwards.
+        out: Made when absent; holds the volume, a folder of locks and `verify.py` afterwards.
         outside: The seams.
 
     Raises:
@@ -91,6 +92,7 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     """
     outside.authority.check_signers(outside.signers)
     _sweep(out, profile.stream)
+    check_place(out)
     with (
         WheelInspector(profile.accepted(), NativeParser(), Findings(outside.found)) as inspector,
         Downloader(
@@ -121,12 +123,14 @@ def _pack(
     wanted = list(describe.segments(admitted, manifest))
     roots = outside.authority.root_chain()
     wheels = {file.blob for file in plan.files}
+    stem = f"{profile.stream}-{sequence:06}"
     path = out / f"{volume_stem(profile.stream, sequence, 1)}.tar.zst"
     out.mkdir(parents=True, exist_ok=True)
     largest = replace(manifest, contents=inspector.bound(plan.files))
     reserved = _reserve(wanted, largest, outside.authority.head_bounds())
     with (
-        _locks_folder(out / f"{profile.stream}-{sequence:06}.locks", plan.locks) as locks,
+        program_beside(out, stem),
+        _locks_folder(out / f"{stem}.locks", plan.locks) as locks,
         VolumeWriter(path, reserved, observe=outside.observe) as volume,
         ThreadPoolExecutor(1, "proof") as beside,
     ):
@@ -179,7 +183,7 @@ def _sweep(out: Path, stream: str) -> None:
     if not out.is_dir():
         raise BundlerError(f"{out} is not a folder", hint="give a folder with -o")
     leftover = re.compile(
-        rf"{stream}-\d{{6,}}\.v\d+\.tar\.zst\.part|\.{stream}-\d{{6,}}\.locks\.part"
+        rf"{stream}-\d{{6,}}\.v\d+\.tar\.zst\.part|\.{stream}-\d{{6,}}\.(locks|verify)\.part"
     )
     for path in out.iterdir():
         if leftover.fullmatch(path.name):

@@ -113,6 +113,7 @@ def test_a_killed_create_can_be_run_again(host: Site, where: str) -> None:
     assert sorted(path.name for path in host.out.iterdir()) == [
         "test-000001.locks",
         "test-000001.v01.tar.zst",
+        "verify.py",
     ]
     succeed("unpack", host.volume(), "--into", host.mirror)
     assert sorted(path.name for path in (host.mirror / "simple").iterdir()) == [
