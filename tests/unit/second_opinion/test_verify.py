@@ -430,6 +430,30 @@ def test_a_chain_of_roots(sent: Sent, tmp_path: Path) -> None:
         assert why in said
 
 
+def test_a_signature_of_an_unknown_kind_does_not_count(sent: Sent, tmp_path: Path) -> None:
+    """Such as an identity's: its key has no public half, its signature another key."""
+    forged = sent.forgery()
+    root = forged.signed("1.root")
+    root["keys"]["identity"] = {"keytype": "x", "scheme": "x", "keyval": {"identity": "ann"}}
+    root["roles"]["root"]["keyids"].append("identity")
+    for count, signers in ((2, sent.officers), (1, sent.officers[:1])):
+        forged.sign("1.root", root, *signers)
+        document = json.loads(forged.entries["metadata/1.root.json"])
+        document["signatures"].append({"bundle": {}, "keyid": "identity", "sig": ""})
+        path = tmp_path / f"{count}.json"
+        path.write_bytes(canonical(document))
+        forged.entries["metadata/1.root.json"] = path.read_bytes()
+        forged.replace(
+            forged.index_name,
+            {"head": {"metadata/1.root.json": digest(path.read_bytes())}},
+        )
+        forged.seal(sent.packer)
+        code, said = check(forged.write(tmp_path / "volume"), path)
+        assert (code, said.endswith("1 good signatures, 2 needed")) == (
+            (0, False) if count == 2 else (4, True)
+        )
+
+
 def test_one_key_under_two_ids_is_one(sent: Sent, tmp_path: Path) -> None:
     forged = sent.forgery()
     root = forged.signed("1.root")
