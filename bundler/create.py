@@ -29,6 +29,7 @@ from bundler.model.profile import Profile
 from bundler.packing import Blobs, Created, Described, Packer, pack, sweep
 from bundler.resolve.lock import locked_urls
 from bundler.resolve.planner import Planner
+from bundler.second_opinion.beside import check_place
 from bundler.staging import Approved, Staged, stage
 from bundler.trust.authority import Authority
 from bundler.trust.former import read_formers
@@ -81,6 +82,7 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
     authorised = outside.authority.check_signers(outside.signers, outside.now)
     _remind_of_the_root(outside)
     sweep(out, profile.stream)
+    check_place(out)
     with (
         WheelInspector(profile.accepted(), NativeParser(), Findings(outside.found)) as inspector,
         Downloader(
@@ -123,6 +125,7 @@ def resume(approved: Approved, out: Path, transport: Transport, cache: BlobStore
     """
     described, packer = approved.described, approved.packer
     sweep(out, described.manifest.stream)
+    check_place(out)
     for data in approved.documents:
         cache.put(data)
     files = list(_planned_again(described, cache))

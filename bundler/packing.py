@@ -26,6 +26,7 @@ from bundler.events import Observer
 from bundler.model.artifact import Blob, Sha256, is_sdist, parse_file_name
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.model.volume import VolumeIndex, volume_stem
+from bundler.second_opinion.beside import program_beside
 from bundler.trust.authority import Authority
 from bundler.trust.former import read_formers, remember, write_formers
 
@@ -126,7 +127,7 @@ def pack(
     stream, sequence = manifest.stream, manifest.sequence
     segments, roots = list(_segments(described)), authority.root_chain()
     largest = manifest if ending is None else ending.largest(manifest)
-    path = out / f"{volume_stem(stream, sequence, 1)}.tar.zst"
+    path, stem = out / f"{volume_stem(stream, sequence, 1)}.tar.zst", f"{stream}-{sequence:06}"
     # The head is written last and stands first.
     reserved = head_reserve(
         [*segments, *_contents(largest)],
@@ -134,7 +135,8 @@ def pack(
     )
     out.mkdir(parents=True, exist_ok=True)
     with (
-        _locks_folder(out / f"{stream}-{sequence:06}.locks", described.locks) as locks,
+        program_beside(out, stem),
+        _locks_folder(out / f"{stem}.locks", described.locks) as locks,
         VolumeWriter(path, reserved, observe=packer.observe) as volume,
     ):
         volume.add(segments, blobs.open, blobs.give_up)
@@ -186,7 +188,7 @@ def sweep(out: Path, stream: str) -> None:
     if not out.is_dir():
         raise BundlerError(f"{out} is not a folder", hint="give a folder with -o")
     leftover = re.compile(
-        rf"{stream}-\d{{6,}}\.v\d+\.tar\.zst\.part|\.{stream}-\d{{6,}}\.locks\.part"
+        rf"{stream}-\d{{6,}}\.v\d+\.tar\.zst\.part|\.{stream}-\d{{6,}}\.(locks|verify)\.part"
     )
     for path in out.iterdir():
         if leftover.fullmatch(path.name):

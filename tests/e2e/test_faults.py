@@ -113,6 +113,7 @@ def test_a_killed_create_can_be_run_again(host: Site, where: str) -> None:
     assert sorted(path.name for path in host.out.iterdir()) == [
         "test-000001.locks",
         "test-000001.v01.tar.zst",
+        "verify.py",
     ]
     succeed("unpack", host.volume(), "--into", host.mirror)
     assert sorted(path.name for path in (host.mirror / "simple").iterdir()) == [
@@ -245,7 +246,7 @@ def test_a_full_output_folder(host: Site, mount: Mount) -> None:
     assert_no_room(mount.run("size=1m", *words), mount.folder)
     assert list(mount.after.iterdir()) == []
     assert mount.run("size=20m", *words, "--json").returncode == 0
-    assert len(list(mount.after.iterdir())) == 2
+    assert len(list(mount.after.iterdir())) == 3  # volume, locks, verify.py
 
 
 def test_a_full_cache(host: Site, mount: Mount) -> None:

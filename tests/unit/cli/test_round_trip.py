@@ -58,6 +58,7 @@ def test_the_whole_way(host: Site) -> None:
     assert sorted(path.name for path in host.out.iterdir()) == [
         "test-000001.locks",
         "test-000001.v01.tar.zst",
+        "verify.py",
     ]
     assert sorted(path.name for path in (host.out / "test-000001.locks").iterdir()) == [
         f"pylock.test-cp312-{LINUX}.toml",
@@ -392,12 +393,14 @@ def test_what_a_killed_run_has_left_is_removed_and_nothing_else(host: Site) -> N
     host.out.mkdir()
     (host.out / "test-000009.v01.tar.zst.part").write_text("")
     (host.out / ".test-000009.locks.part").mkdir()
+    (host.out / ".test-000009.verify.part").write_text("")
     (host.out / "another-000009.v01.tar.zst.part").write_text("")
     assert host.create().exit_code == 0
     assert sorted(path.name for path in host.out.iterdir()) == [
         "another-000009.v01.tar.zst.part",
         "test-000001.locks",
         "test-000001.v01.tar.zst",
+        "verify.py",
     ]
 
 

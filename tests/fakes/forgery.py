@@ -1,0 +1,154 @@
+"""Volumes that lie: a real one taken apart, changed, and put together by whoever has which keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from packaging.utils import canonicalize_name
+from securesystemslib.formats import encode_canonical
+from securesystemslib.signer import CryptoSigner
+
+from bundler.archive.head import encode_head, head_size, read_head
+from bundler.archive.pack import VolumeWriter
+from bundler.model.artifact import Blob
+from bundler.model.canonical import canonical
+from bundler.model.volume import VolumeIndex
+from tests.fakes.trust import FakeStream, digest, make_manifest
+from tests.fakes.volumes import Contents, noise
+
+MANIFEST = "manifest.json"
+
+
+def make_volume(path: Path, stream: FakeStream) -> Path:
+    """The next sequence of a stream: a profile, and one project with a file of noise."""
+    contents = Contents()
+    profile, wheel = contents.add(b"[profile]\n"), contents.add(noise(3000))
+    document = contents.add(
+        canonical({"files": [{"provenance": None, "sha256": wheel.sha256, "size": wheel.size}]})
+    )
+    sequence = stream.authority.next_sequence
+    manifest = replace(
+        make_manifest(stream.authority.stream, sequence),
+        projects={canonicalize_name("app"): document},
+    )
+    segments: Sequence[tuple[str, Sequence[Blob]]] = (
+        ("documents", sorted([profile, document])),
+        ("app 1.0", [wheel]),
+    )
+    chain = {name: digest(data) for name, data in stream.authority.root_chain().items()}
+    with VolumeWriter(path, 1 << 18, threads=2) as writer:
+        writer.add(segments, contents.open)
+        index = writer.finish(
+            stream=manifest.stream,
+            sequence=sequence,
+            volume=1,
+            volumes=1,
+            manifest=digest(manifest.to_bytes()),
+            head=chain,
+        )
+        writer.seal(stream.head(manifest, index))
+    return path
+
+
+@dataclass(slots=True)
+class Forgery:
+    """A volume in parts; `write` makes a file of them again.
+
+    Attributes:
+        entries: What the head holds.
+        size: Of the head, in bytes.
+        rest: Everything behind the head.
+    """
+
+    entries: dict[str, bytes]
+    size: int
+    rest: bytes
+
+    @classmethod
+    def of(cls, volume: Path) -> Self:
+        """Take a volume apart."""
+        with volume.open("rb") as file:
+            head = read_head(file)
+            return cls(dict(head.entries), head.size, file.read())
+
+    @property
+    def index_name(self) -> str:
+        """The entry of the volume's index."""
+        (name,) = (name for name in self.entries if name.startswith("transport/"))
+        return name
+
+    @property
+    def index(self) -> VolumeIndex:
+        """The volume's index."""
+        return VolumeIndex.from_bytes(self.entries[self.index_name])
+
+    def signed(self, role: str) -> Any:
+        """What a role's metadata says."""
+        return json.loads(self.entries[f"metadata/{role}.json"])["signed"]
+
+    def sign(self, role: str, signed: Any, *signers: CryptoSigner) -> None:
+        """Let a role say something."""
+        payload = str(encode_canonical(signed)).encode()
+        made = [signer.sign(payload) for signer in signers]
+        signatures = [{"keyid": each.keyid, "sig": each.signature} for each in made]
+        self.entries[f"metadata/{role}.json"] = canonical(
+            {"signatures": signatures, "signed": signed}
+        )
+
+    def replace(self, name: str, changed: Mapping[str, Any]) -> None:
+        """Change keys of the manifest or the index."""
+        self.entries[name] = canonical({**json.loads(self.entries[name]), **changed})
+
+    def seal(self, packer: CryptoSigner, *officers: CryptoSigner) -> None:
+        """Sign what is there now: the manifest where officers are given, and the rest."""
+        if officers:
+            self._name("targets", "targets", MANIFEST, MANIFEST)
+            self.sign("targets", self.signed("targets"), *officers)
+        self._name("packing", "targets", self.index_name, self.index_name)
+        self.sign("packing", self.signed("packing"), packer)
+        self.seal_snapshot(packer)
+
+    def seal_snapshot(self, packer: CryptoSigner) -> None:
+        """Sign what names the metadata."""
+        for role in ("targets", "packing"):
+            self._name("snapshot", "meta", f"{role}.json", f"metadata/{role}.json")
+        self.sign("snapshot", self.signed("snapshot"), packer)
+        self._name("timestamp", "meta", "snapshot.json", "metadata/snapshot.json")
+        self.sign("timestamp", self.signed("timestamp"), packer)
+
+    def _name(self, role: str, key: str, name: str, entry: str) -> None:
+        data = self.entries[entry]
+        document = json.loads(self.entries[f"metadata/{role}.json"])
+        named = document["signed"][key][name]
+        named |= {"length": len(data), "hashes": {"sha256": hashlib.sha256(data).hexdigest()}}
+        if entry.startswith("metadata/"):
+            named["version"] = json.loads(data)["signed"]["version"]
+        self.entries[f"metadata/{role}.json"] = canonical(document)
+
+    def write(self, path: Path) -> Path:
+        """Put the volume together; the head keeps its size."""
+        needed = head_size({name: len(data) for name, data in self.entries.items()})
+        assert needed <= self.size
+        path.write_bytes(encode_head(self.entries, self.size) + self.rest)
+        return path
+
+
+def shrunk(volume: Path, path: Path, signer: CryptoSigner) -> Path:
+    """The same bundle without unused room in its head, signed by its only key."""
+    forged = Forgery.of(volume)
+    index = json.loads(forged.entries[forged.index_name])
+    # Offsets have fewer digits then, so the head of before has room enough.
+    size = head_size({name: len(data) for name, data in forged.entries.items()}) + 64
+    shift = forged.size - size
+    for segment in (*index["segments"], {"frames": [index["tail"]]}):
+        for frame in segment["frames"]:
+            frame["offset"] -= shift
+    forged.replace(forged.index_name, {**index, "size": index["size"] - shift})
+    forged.seal(signer, signer)
+    forged.size = size
+    return forged.write(path)
