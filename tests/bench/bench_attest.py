@@ -18,7 +18,8 @@ from bundler.model.artifact import Sha256
 from bundler.model.verdict import Outcome
 from bundler.trust.attest import Attestor
 from tests.fakes.attestations import attestation, provenance, statement
-from tests.fakes.sigstore import FakeSigstore, github
+from tests.fakes.fulcio import github
+from tests.fakes.sigstore import FakeSigstore
 from tests.fakes.trust import digest
 
 CLAIM = {"kind": "GitHub", "repository": "example/web", "workflow": "release.yml"}

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.fakes.sigstore import SHA, b64, pae
+from tests.fakes.fulcio import SHA, b64
+from tests.fakes.sigstore import pae
 
 PUBLISH: Final = "https://docs.example.org/attestations/publish/v1"
 

@@ -21,7 +21,8 @@ from securesystemslib.signer import Key, SecretsHandler, Signature, Signer
 
 from bundler.model.canonical import canonical
 from bundler.trust.keyless import KeylessKey
-from tests.fakes.sigstore import SIGNED, FakeSigstore, anybody
+from tests.fakes.fulcio import SIGNED, anybody
+from tests.fakes.sigstore import FakeSigstore
 from tests.fakes.trust import the_time
 
 DORA: Final = "dora@example.org"

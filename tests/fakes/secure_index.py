@@ -20,8 +20,9 @@ from packaging.utils import parse_wheel_filename
 
 from bundler.model.artifact import RemoteFile, Sha256
 from tests.fakes.attestations import keyed, provenance, statement
+from tests.fakes.fulcio import anybody, new_key
 from tests.fakes.index import Answer, FakeIndex, Request
-from tests.fakes.sigstore import FakeSigstore, anybody, new_key
+from tests.fakes.sigstore import FakeSigstore
 
 CREDENTIALS = ("45a0c/6f1e", "a-pull-token")
 ISSUER = "https://issuer.example.org"

@@ -22,8 +22,9 @@ from bundler.model.manifest import ProjectDocument, VerifiedManifest
 from bundler.model.verdict import ABSENT, Outcome, Verdict
 from tests.fakes.attestations import attestation, provenance, statement
 from tests.fakes.command import Site, bundle, site, succeed
+from tests.fakes.fulcio import github
 from tests.fakes.mirrors import bundled, deliver, documents_of
-from tests.fakes.sigstore import FakeSigstore, github
+from tests.fakes.sigstore import FakeSigstore
 from tests.fakes.trust import digest
 from tests.fakes.wheels import build_wheel
 

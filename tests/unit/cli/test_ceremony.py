@@ -19,8 +19,9 @@ from bundler.cli.main import app
 from tests.fakes.attestations import attestation, provenance, statement
 from tests.fakes.ceremony import Ceremony, ceremony
 from tests.fakes.command import bundle, read_json, site, succeed, tree
+from tests.fakes.fulcio import github
 from tests.fakes.netns import clean_environment, require_isolation, run_isolated
-from tests.fakes.sigstore import FakeSigstore, github
+from tests.fakes.sigstore import FakeSigstore
 from tests.fakes.tokens import PIN, soft_token
 from tests.fakes.wheels import build_wheel
 

@@ -26,8 +26,9 @@ from bundler.trust.attest import MAX_ROOT, Attestor, _logged, public_root
 from bundler.trust.certificate import read_identity
 from bundler.trust.pinned_keys import PinnedKey, key_fingerprint, read_key
 from tests.fakes.attestations import PUBLISH, attestation, keyed, provenance, statement
+from tests.fakes.fulcio import SIGNED, Signer, anybody, b64, github, new_key
 from tests.fakes.netns import clean_environment, require_isolation, run_isolated
-from tests.fakes.sigstore import SIGNED, FakeSigstore, Signer, anybody, b64, github, new_key
+from tests.fakes.sigstore import FakeSigstore
 from tests.fakes.trust import digest
 
 WHEEL = "web-1.0-py3-none-any.whl"

@@ -12,7 +12,8 @@ from cryptography.x509 import load_der_x509_certificate
 from bundler.model.publisher import Publisher
 from bundler.trust.certificate import read_identity, read_name
 from tests.fakes.attestations import statement
-from tests.fakes.sigstore import SIGNED, FakeSigstore, Signer, anybody, github, new_key
+from tests.fakes.fulcio import SIGNED, Signer, anybody, github, new_key
+from tests.fakes.sigstore import FakeSigstore
 
 SIGSTORE = FakeSigstore()
 GITLAB = "https://gitlab.com"

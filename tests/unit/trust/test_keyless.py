@@ -31,6 +31,8 @@ from bundler.trust.metadata import read_metadata
 from bundler.trust.roles import role_facts
 from bundler.trust.rotation import Change, adopt, propose
 from bundler.trust.signing import Board, make_root
+from tests.fakes.fulcio import GITHUB, anybody
+from tests.fakes.fulcio import Signer as Named
 from tests.fakes.keyless import (
     DORA,
     ISSUER,
@@ -41,8 +43,7 @@ from tests.fakes.keyless import (
     keyless_key,
 )
 from tests.fakes.netns import clean_environment, require_isolation, run_isolated
-from tests.fakes.sigstore import GITHUB, FakeSigstore, anybody
-from tests.fakes.sigstore import Signer as Named
+from tests.fakes.sigstore import FakeSigstore
 from tests.fakes.trust import FakeStream, make_stream, the_time
 
 DATA = b"what is signed"

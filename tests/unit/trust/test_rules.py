@@ -12,7 +12,7 @@ from bundler.model.publisher import Publisher
 from bundler.trust.pinned_keys import key_fingerprint
 from bundler.trust.policy import Expected, Mode, Rules
 from bundler.trust.rules import pinned_keys, rules_of
-from tests.fakes.sigstore import new_key
+from tests.fakes.fulcio import new_key
 from tests.fakes.trust import digest
 
 PEM = new_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
