@@ -131,7 +131,7 @@ class Downloader:
         try:
             self._futures[blob.sha256].result()
         except WheelError as error:
-            wait(self._futures.values())
+            wait([self._futures[each.sha256] for each in self._wanted or ()])
             faults = [each for each in self.failures if isinstance(each, WheelError)]
             raise together(faults) from error
         except (CancelledError, StoppedError) as error:

@@ -625,3 +625,28 @@ def test_the_plan_decides_on_the_order_and_on_what_is_dropped(
         downloader.path(second.blob)
     asked = [path.rpartition("/")[2] for path in index.paths("GET")]
     assert asked == [NAME, names[0], names[1]]
+
+
+def test_faults_are_waited_for_but_not_what_was_dropped(
+    transport: Transport, store: BlobStore, index: FakeIndex
+) -> None:
+    """What nobody wants any more never comes, and must not be waited for."""
+    first, dropped, *wanted = several(index, 5)
+    go = slow(index, index.file_path(first.remote.filename))
+
+    def check(file: PlannedFile, _path: Path) -> None:
+        if file in wanted[:2]:
+            raise WheelError(f"{file.remote.filename}: breaks a rule")
+
+    with Downloader(transport, store, check=check, threads=1) as downloader:
+        downloader.begin(first)
+        downloader.begin(dropped)
+        downloader.start(wanted)
+        go.set()
+        with pytest.raises(WheelError) as caught:
+            downloader.path(wanted[0].blob)
+        assert caught.value.message.splitlines() == [
+            f"{file.remote.filename}: breaks a rule" for file in wanted[:2]
+        ]
+        assert downloader.path(wanted[2].blob).exists()
+    assert index.file_path(dropped.remote.filename) not in index.paths()
