@@ -132,7 +132,10 @@ class Provider(AbstractProvider[Wanted, Candidate, Key]):
         target = shelves.terms.target
         try:
             python = shelves.catalogue.core_metadata(candidate.file).requires_python
-        except ValueError:
+        except (
+            ValueError,
+            RuntimeError,
+        ):  # not readable; or all has ended, and the index is closed
             return None
         if not python.contains(target.python_version, prereleases=True):
             return None

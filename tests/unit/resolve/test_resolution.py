@@ -4,20 +4,28 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from bundler.errors import DigestMismatchError, NoSolutionError, ProfileError
 from bundler.events import Event, Noticed
 from bundler.model.artifact import RemoteFile
+from bundler.model.plan import PlannedFile
+from bundler.model.target import parse_target
+from bundler.resolve.catalogue import Catalogue, Shelves
+from bundler.resolve.dependencies import Dependencies
 from bundler.resolve.index import WheelFacts
+from bundler.resolve.provider import Provider
 from bundler.resolve.request import Preferences
 from bundler.resolve.resolution import Resolution
+from bundler.resolve.wanted import Candidate, Key
 from tests.fakes.planning import (
     LINUX,
     WINDOWS,
     MemoryIndex,
     make_plan,
+    make_terms,
     plan,
     profile,
     resolve,
@@ -223,3 +231,26 @@ def test_a_further_wheel_that_is_not_what_the_index_promised_ends_the_plan() -> 
     assert len(filenames(index, "a")) == 1
     with pytest.raises(DigestMismatchError, match="bad digest"):
         filenames(index, "a", wheels="all")
+
+
+def test_an_early_wheel_is_no_matter_once_the_index_is_closed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, told = MemoryIndex(), list[PlannedFile]()
+    index.add("a", "1")
+    target = parse_target("3.12", LINUX)
+    dependencies = Dependencies(Shelves(Catalogue(index), make_terms("a", target=target)))
+    (choice,) = dependencies.shelves.of(canonicalize_name("a")).choices(SpecifierSet())
+    facts = [index.facts(choice.file)]
+
+    def closed(_file: RemoteFile) -> Future[WheelFacts]:
+        if not facts:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        return facts.pop()
+
+    monkeypatch.setattr(index, "facts", closed)
+    provider = Provider(dependencies, told.append)
+    provider._tell_likely(Candidate(Key(canonicalize_name("a")), choice.version, choice.file))
+    assert not told
+    assert not provider.told
+    assert not caplog.records
