@@ -26,6 +26,7 @@ from bundler.events import Observer
 from bundler.model.artifact import Blob, Sha256, is_sdist, parse_file_name
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.model.volume import VolumeIndex, volume_stem
+from bundler.model.volume_set import VolumeSet, VolumeSummary
 from bundler.second_opinion.beside import program_beside
 from bundler.trust.authority import Authority
 from bundler.trust.former import read_formers, remember, write_formers
@@ -128,10 +129,15 @@ def pack(
     segments, roots = list(_segments(described)), authority.root_chain()
     largest = manifest if ending is None else ending.largest(manifest)
     path, stem = out / f"{volume_stem(stream, sequence, 1)}.tar.zst", f"{stream}-{sequence:06}"
+    volumes = _volume_set(described, 10**15)
     # The head is written last and stands first.
     reserved = head_reserve(
         [*segments, *_contents(largest)],
-        {**authority.head_bounds(), "manifest.json": len(largest.to_bytes())},
+        {
+            **authority.head_bounds(),
+            "manifest.json": len(largest.to_bytes()),
+            volumes.name: len(volumes.to_bytes()),
+        },
     )
     out.mkdir(parents=True, exist_ok=True)
     with (
@@ -153,11 +159,13 @@ def pack(
             manifest=_sha256(signed),
             head={name: _sha256(data) for name, data in roots.items()},
         )
+        volumes = replace(_volume_set(described, index.size), manifest=index.manifest)
+        packed = {index.name: index.to_bytes(), volumes.name: volumes.to_bytes()}
         before_signing()
         head = authority.authorise(
             signed,
             sequence,
-            {index.name: index.to_bytes()},
+            packed,
             packer.signers,
             packer.now,
             targets=targets,
@@ -166,7 +174,7 @@ def pack(
         # First the record, then the name: a crash between them skips a sequence, it never makes
         # two different bundles with the same one.
         authority.record(sequence, signed, head)
-        volume.seal({**head, "manifest.json": signed, index.name: index.to_bytes()})
+        volume.seal({**head, "manifest.json": signed, **packed})
     return Created(
         volume=path,
         locks=locks,
@@ -174,6 +182,20 @@ def pack(
         index=index,
         files=sum(1 for _ in described.files()),
         wheels=sum(file.blob.size for file in described.files()),
+    )
+
+
+def _volume_set(described: Described, size: int) -> VolumeSet:
+    manifest = described.manifest
+    return VolumeSet(
+        stream=manifest.stream,
+        sequence=manifest.sequence,
+        manifest=_sha256(manifest.to_bytes()),
+        kind="full",
+        base=None,
+        volumes=(
+            VolumeSummary(size=size, parity=False, projects=tuple(sorted(manifest.projects))),
+        ),
     )
 
 

@@ -23,6 +23,7 @@ from bundler.events import Advanced, Finished, Observer, Started
 from bundler.model.artifact import Sha256
 from bundler.model.manifest import Manifest
 from bundler.model.volume import VolumeIndex, is_index_name
+from bundler.model.volume_set import set_name
 from bundler.packing import Packer
 from bundler.trust.authority import Authority
 from bundler.trust.metadata import MANIFEST, PACKING, read_metadata
@@ -47,6 +48,7 @@ class _Old:
     manifest: bytes
     index: VolumeIndex
     index_bytes: bytes
+    set_bytes: bytes
 
 
 def refresh(volumes: Sequence[Path], out: Path, packer: Packer) -> Refreshed:
@@ -63,19 +65,22 @@ def refresh(volumes: Sequence[Path], out: Path, packer: Packer) -> Refreshed:
     manifest = _check(olds, authority)
     roots = {name: _sha256(data) for name, data in authority.root_chain().items()}
     indexes = [replace(old.index, head=roots) for old in olds]
+    both = {set_name(manifest.stream, manifest.sequence): olds[0].set_bytes}
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         copies = [stack.enter_context(_copy(old, out, packer.observe)) for old in olds]
         head = authority.authorise(
             olds[0].manifest,
             manifest.sequence,
-            {index.name: index.to_bytes() for index in indexes},
+            {**both, **{index.name: index.to_bytes() for index in indexes}},
             packer.signers,
             packer.now,
         )
         # The head is encoded before anything is recorded: a root more may not fit.
         heads = [
-            encode_head({**head, MANIFEST: old.manifest, index.name: index.to_bytes()}, old.size)
+            encode_head(
+                {**head, MANIFEST: old.manifest, **both, index.name: index.to_bytes()}, old.size
+            )
             for old, index in zip(olds, indexes, strict=True)
         ]
         authority.record(manifest.sequence, olds[0].manifest, head)
@@ -106,7 +111,10 @@ def _read(path: Path) -> _Old:
         index = VolumeIndex.from_bytes(data)
     except ValueError as error:
         raise DamagedError(f"{path}: {error}") from error
-    return _Old(path, head.size, head.entries[MANIFEST], index, data)
+    both = head.entries.get(set_name(index.stream, index.sequence))
+    if both is None:
+        raise DamagedError(f"the head of {path} has no set")
+    return _Old(path, head.size, head.entries[MANIFEST], index, data, both)
 
 
 def _check(olds: Sequence[_Old], authority: Authority) -> Manifest:
@@ -123,13 +131,18 @@ def _check(olds: Sequence[_Old], authority: Authority) -> Manifest:
                 f" one of {authority.stream}, {last}, can get new dates",
                 hint="an older one would be refused wherever the last one has arrived",
             )
-        known = packed.get(old.index.name)
-        if known is None or known.hashes.get("sha256") != _sha256(old.index_bytes):
-            raise TrustError(
-                f"{old.path} is not what this host packed last as sequence {last}",
-                hint="give the volumes that `bundle create` or the last refresh wrote",
-            )
-    if missing := packed.keys() - {old.index.name for old in olds}:
+        for name, data in (
+            (old.index.name, old.index_bytes),
+            (set_name(authority.stream, last), old.set_bytes),
+        ):
+            known = packed.get(name)
+            if known is None or known.hashes.get("sha256") != _sha256(data):
+                raise TrustError(
+                    f"{old.path} is not what this host packed last as sequence {last}",
+                    hint="give the volumes that `bundle create` or the last refresh wrote",
+                )
+    indexes = set(filter(is_index_name, packed))
+    if missing := indexes - {old.index.name for old in olds}:
         names = ", ".join(Path(name).stem for name in sorted(missing))
         raise IncompleteError(
             f"all volumes of a sequence get new dates together; missing: {names}",

@@ -11,20 +11,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import NewType
+from dataclasses import dataclass, field
+from typing import Literal, NewType, TypeAlias, get_args
 
-from bundler.model.artifact import Blob, Sha256
+from bundler.model.artifact import Blob, Sha256, parse_sha256
 from bundler.model.canonical import Json, canonical
 from bundler.model.document import FORMAT, Reader
 from bundler.model.manifest import blob_to_json, parse_stream
 
+Form: TypeAlias = Literal["zst", "tar", "files"]
+"""How a volume's blobs lie in it: in zstd frames of a tar, in a plain tar, as a folder of files."""
+
+FORMS: tuple[Form, ...] = get_args(Form)
+
+_PATH = re.compile(r"(?:files|documents)/[A-Za-z0-9][A-Za-z0-9_.!+-]{0,254}", re.ASCII)
 _INDEX_NAME = re.compile(r"transport/([a-z0-9-]+)-(\d{6,})\.v(\d{2,})\.json", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """One zstd frame.
+    """One zstd frame; in other forms a run of plain bytes, whose `length` is its `size`.
 
     Attributes:
         offset: Of its first byte in the volume.
@@ -37,6 +43,19 @@ class Frame:
     size: int
     sha256: Sha256
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a blob that is too large for one volume; what crosses is a blob of its own.
+
+    Attributes:
+        whole: The blob that the officers signed.
+        offset: Where the part begins in it, in bytes.
+    """
+
+    whole: Blob
+    offset: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +92,9 @@ class VolumeIndex:
         tail: The bytes behind the last segment: the end of the tar stream and the seek table.
         head: Digests of those entries of the head that no other signed document names by digest:
             the chain of root metadata.
+        form: How the blobs lie in it.
+        slices: Which of the blobs are parts of others, by the digest of the part.
+        paths: In the form "files", where each blob lies in the folder.
     """
 
     stream: str
@@ -84,6 +106,9 @@ class VolumeIndex:
     segments: tuple[Segment, ...]
     tail: Frame
     head: Mapping[str, Sha256]
+    form: Form = "zst"
+    slices: Mapping[Sha256, Slice] = field(default_factory=dict)
+    paths: Mapping[Sha256, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -122,6 +147,12 @@ class VolumeIndex:
                 ],
                 "tail": _frame_to_json(self.tail),
                 "head": dict(self.head),
+                "form": self.form,
+                "slices": {
+                    str(sha256): {"whole": blob_to_json(part.whole), "offset": part.offset}
+                    for sha256, part in self.slices.items()
+                },
+                "paths": {str(sha256): path for sha256, path in self.paths.items()},
             }
         )
 
@@ -144,9 +175,19 @@ class VolumeIndex:
             segments=tuple(_segment_from_json(item) for item in document.objects("segments")),
             tail=_frame_from_json(document.object("tail")),
             head=document.digests("head"),
+            form=_form_from_json(document),
+            slices={
+                parse_sha256(name): _slice_from_json(item)
+                for name, item in document.members("slices")
+            },
+            paths={
+                parse_sha256(name): _checked_path(path)
+                for name, path in document.all_texts("paths").items()
+            },
         )
         document.finish()
         _check_layout(found)
+        _check_form(found)
         return found
 
 
@@ -180,6 +221,41 @@ def _check_layout(index: VolumeIndex) -> None:
         position = frame.offset + frame.size
     if position != index.size:
         raise ValueError("volume index: the frames do not end where the volume does")
+
+
+def _check_form(index: VolumeIndex) -> None:
+    """Plain forms are as long as they say, parts lie within their blobs, files have a path each."""
+    blobs = {blob.sha256: blob for segment in index.segments for blob in segment.blobs}
+    for sha256, part in index.slices.items():
+        size = blobs[sha256].size if sha256 in blobs else 0
+        if not 0 < size <= part.whole.size - part.offset or size == part.whole.size:
+            raise ValueError(f"volume index: {sha256} is no part of {part.whole.sha256}")
+    if index.form != "zst" and any(frame.size != frame.length for frame in index.frames()):
+        raise ValueError("volume index: a frame of a plain volume is as long as what is in it")
+    if set(index.paths) != (set(blobs) if index.form == "files" else set()):
+        raise ValueError("volume index: in a folder every blob has a path, else none has")
+    if len(set(index.paths.values())) < len(index.paths):
+        raise ValueError("volume index: two blobs have one path")
+
+
+def _form_from_json(document: Reader) -> Form:
+    name = document.text("form")
+    for form in FORMS:
+        if name == form:
+            return form
+    raise ValueError(f"{document.place}.form: {name!r:.80} is not one of {', '.join(FORMS)}")
+
+
+def _slice_from_json(document: Reader) -> Slice:
+    part = Slice(document.blob("whole"), document.size("offset"))
+    document.finish()
+    return part
+
+
+def _checked_path(path: str) -> str:
+    if _PATH.fullmatch(path):
+        return path
+    raise ValueError(f"volume index: {path!r:.160} is not a path that a folder may have")
 
 
 def _segment_from_json(document: Reader) -> Segment:

@@ -159,10 +159,11 @@ def check_digest(data: bytes, named: Any, what: str) -> None:
 def check_head(head: dict[str, bytes], given: bytes, now: str) -> Any:
     """The manifest and the index of a volume, after all entries of its head were vouched for."""
     judge = root = newest_root(head, given, now)
-    (index_name,) = (name for name in head if name.startswith("transport/"))
+    transport = [name for name in head if name.startswith("transport/")]
+    index_name, set_name = sorted(transport, key=lambda name: name.endswith(".set.json"))
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in head.items()}
     roots = {name: digest for name, digest in digests.items() if ROOT.fullmatch(name)}
-    known = {"manifest.json", index_name, *(f"metadata/{role}.json" for role in ROLES), *roots}
+    known = {"manifest.json", *transport, *(f"metadata/{role}.json" for role in ROLES), *roots}
     need(known == set(head), "the head has other entries than it must")
     found: dict[str, Any] = {"": {"meta": {}}}
     for role, above in zip(ROLES, ("", "timestamp", "snapshot", "snapshot")):
@@ -177,14 +178,21 @@ def check_head(head: dict[str, bytes], given: bytes, now: str) -> Any:
             only += rule["paths"]
             need(only == ["manifest.json", "transport/*"], f"{name} lets other things in")
     check_digest(head["manifest.json"], found["targets"]["targets"]["manifest.json"], "manifest")
-    check_digest(head[index_name], found["packing"]["targets"][index_name], index_name)
-    manifest, index = read(head["manifest.json"], "manifest"), read(head[index_name], index_name)
+    for name in transport:
+        check_digest(head[name], found["packing"]["targets"][name], name)
+    read_all = [read(head[name], name) for name in ("manifest.json", index_name, set_name)]
+    manifest, index, volumes = read_all
     stream, sequence = root["x-bundler-stream"], found["targets"]["version"]
-    said = [(number(d["format"]), d["stream"], number(d["sequence"])) for d in (manifest, index)]
-    need(said == [(1, stream, sequence)] * 2, "a document is of another format, stream or sequence")
-    name = f"transport/{stream}-{sequence:06}.v{number(index['volume'], 1):02}.json"
-    same = index["manifest"] == digests["manifest.json"] and index["head"] == roots
-    need(same and index_name == name, f"{index_name} is of another volume, manifest or root")
+    said = [(number(d["format"]), d["stream"], number(d["sequence"])) for d in read_all]
+    need(said == [(1, stream, sequence)] * 3, "a document is of another format, stream or sequence")
+    start = f"transport/{stream}-{sequence:06}"
+    name = f"{start}.v{number(index['volume'], 1):02}.json"
+    same = index["manifest"] == volumes["manifest"] == digests["manifest.json"]
+    same = same and index["head"] == roots and [index_name, set_name] == [name, f"{start}.set.json"]
+    need(same, f"{index_name} is of another volume, manifest or root")
+    least, sizes = number(index["volume"], 1) - 1, [each["size"] for each in volumes["volumes"]]
+    same = number(index["volumes"]) == len(sizes) and sizes[least] == index["size"]
+    need(same, f"{index_name} is not the volume that {set_name} names")
     return manifest, index
 
 

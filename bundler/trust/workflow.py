@@ -33,9 +33,9 @@ _BASE = "head:///metadata/"
 
 
 def run_updater(
-    head: Mapping[str, bytes], anchor: Anchor, index_name: str
+    head: Mapping[str, bytes], anchor: Anchor, documents: tuple[str, ...]
 ) -> tuple[dict[str, bytes], datetime]:
-    """TUF's client workflow, up to the manifest and this volume's index.
+    """TUF's client workflow, up to the manifest and the `documents` of the packing.
 
     Returns:
         The state that it leaves behind: what `anchor` had, and what is newer; and what this host's
@@ -65,13 +65,14 @@ def run_updater(
                 # The clock is read once, by python-tuf, and every date is held against that.
                 now = updater._trusted_set.reference_time  # noqa: SLF001 - nothing public gives it
                 updater.refresh()
-                found = [updater.get_targetinfo(name) for name in (MANIFEST, index_name)]
+                wanted = (MANIFEST, *documents)
+                unnamed = [each for each in wanted if not updater.get_targetinfo(each)]
             except TUF_ERRORS as error:
                 raise explain(error, fetcher.asked, head, anchor, now) from error
-            if None in found:
+            if unnamed:
                 raise TrustError(
-                    f"{index_name if found[0] else MANIFEST} is not named by the metadata of this"
-                    " head: it is of another bundle",
+                    f"{unnamed[0]} is not named by the metadata of this head: it is of another"
+                    " bundle",
                     hint=AGAIN,
                 )
             history = (folder / "root_history").iterdir()

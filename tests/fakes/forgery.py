@@ -17,7 +17,8 @@ from bundler.archive.head import encode_head, head_size, read_head
 from bundler.archive.pack import VolumeWriter
 from bundler.model.artifact import Blob
 from bundler.model.canonical import canonical
-from bundler.model.volume import VolumeIndex
+from bundler.model.volume import VolumeIndex, is_index_name
+from bundler.model.volume_set import is_set_name
 from tests.fakes.trust import FakeStream, digest, make_manifest
 from tests.fakes.volumes import Contents, noise
 
@@ -79,7 +80,13 @@ class Forgery:
     @property
     def index_name(self) -> str:
         """The entry of the volume's index."""
-        (name,) = (name for name in self.entries if name.startswith("transport/"))
+        (name,) = filter(is_index_name, self.entries)
+        return name
+
+    @property
+    def set_name(self) -> str:
+        """The entry of the volume's set."""
+        (name,) = filter(is_set_name, self.entries)
         return name
 
     @property
@@ -109,7 +116,8 @@ class Forgery:
         if officers:
             self._name("targets", "targets", MANIFEST, MANIFEST)
             self.sign("targets", self.signed("targets"), *officers)
-        self._name("packing", "targets", self.index_name, self.index_name)
+        for name in (self.index_name, self.set_name):
+            self._name("packing", "targets", name, name)
         self.sign("packing", self.signed("packing"), packer)
         self.seal_snapshot(packer)
 

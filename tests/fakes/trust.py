@@ -13,6 +13,7 @@ from securesystemslib.signer import CryptoSigner
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import Manifest
 from bundler.model.volume import Frame, Segment, VolumeIndex
+from bundler.model.volume_set import VolumeSet, VolumeSummary
 from bundler.trust.authority import Authority
 from bundler.trust.holders import KeyHolder
 
@@ -69,6 +70,26 @@ def make_index(
     )
 
 
+def make_set(manifest: Manifest, indexes: Sequence[VolumeIndex]) -> VolumeSet:
+    """The set of a full bundle; volumes whose index is not given are as large as the first."""
+    sizes = {index.volume: index.size for index in indexes}
+    return VolumeSet(
+        stream=manifest.stream,
+        sequence=manifest.sequence,
+        manifest=digest(manifest.to_bytes()),
+        kind="full",
+        base=None,
+        volumes=tuple(
+            VolumeSummary(
+                size=sizes.get(number, indexes[0].size),
+                parity=False,
+                projects=tuple(sorted(manifest.projects)),
+            )
+            for number in range(1, indexes[0].volumes + 1)
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class FakeStream:
     """An authority, and the signers that it needs."""
@@ -94,13 +115,16 @@ class FakeStream:
     ) -> list[dict[str, bytes]]:
         """The heads of the volumes of a sequence, all authorised at once."""
         data = manifest.to_bytes()
+        volumes = make_set(manifest, indexes)
+        both = {volumes.name: volumes.to_bytes()}
         packed = {index.name: index.to_bytes() for index in indexes}
         metadata = self.authority.authorise(
-            data, manifest.sequence, packed, self.signers, now or the_time()
+            data, manifest.sequence, packed | both, self.signers, now or the_time()
         )
         self.authority.record(manifest.sequence, data, metadata)
         return [
-            {**metadata, "manifest.json": data, name: content} for name, content in packed.items()
+            {**metadata, "manifest.json": data, **both, name: content}
+            for name, content in packed.items()
         ]
 
     def repacked(self, manifest: Manifest, volume: int = 1) -> dict[str, bytes]:
