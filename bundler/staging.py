@@ -28,7 +28,8 @@ from bundler.archive.store import BlobStore
 from bundler.disk import atomic_write, read_whole
 from bundler.errors import BundlerError, TrustError
 from bundler.model.manifest import Manifest
-from bundler.packing import Described, Packer
+from bundler.packable import Described
+from bundler.packing import Packer
 from bundler.trust.authority import Authority
 from bundler.trust.pending import Quorum
 from bundler.trust.word import check_word
