@@ -21,6 +21,7 @@ from bundler.archive.folder import FolderWriter
 from bundler.archive.pack import LONGEST, VolumeWriter, head_reserve
 from bundler.archive.room import Limits
 from bundler.archive.spread import Begin, Spreader, Wanted, Writer, most_volumes
+from bundler.disk import atomic_write
 from bundler.errors import BundlerError
 from bundler.events import Observer
 from bundler.model.artifact import Sha256
@@ -28,6 +29,7 @@ from bundler.model.manifest import Manifest
 from bundler.model.volume import Form
 from bundler.model.volume_set import VolumeSet, VolumeSummary, set_label, set_name
 from bundler.packable import Blobs, Described, Ending, Shape, contents, documents, paths, releases
+from bundler.report.labels import label_sheet
 from bundler.second_opinion.beside import program_beside
 from bundler.trust.authority import Authority
 from bundler.trust.former import read_formers, remember, write_formers
@@ -127,6 +129,9 @@ def pack(
         authority.record(sequence, signed, head)
         common = {**head, MANIFEST: signed, volumes.name: packed[volumes.name]}
         spreader.seal([{**common, index.name: packed[index.name]} for index in indexes])
+        if shape.size is not None:
+            sheet = label_sheet(volumes, indexes, manifest.created)
+            atomic_write(out / f"{label}.labels.html", sheet)
     return Created(
         volumes=tuple(_path(out / label, number, shape) for number in range(1, len(indexes) + 1)),
         locks=locks,
