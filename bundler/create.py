@@ -26,7 +26,8 @@ from bundler.model.artifact import RemoteFile
 from bundler.model.manifest import Manifest, ProjectDocument
 from bundler.model.plan import PlannedFile
 from bundler.model.profile import Profile
-from bundler.packing import Blobs, Created, Described, Packer, pack, sweep
+from bundler.packing import Blobs, Created, Packer, pack, sweep
+from bundler.records import Described
 from bundler.resolve.lock import locked_urls
 from bundler.resolve.planner import Planner
 from bundler.second_opinion.beside import check_place

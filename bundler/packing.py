@@ -16,48 +16,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from packaging.utils import NormalizedName
-from packaging.version import Version
 from securesystemslib.signer import Signer
 
 from bundler.archive.pack import VolumeWriter, head_reserve
 from bundler.errors import BundlerError
 from bundler.events import Observer
-from bundler.model.artifact import Blob, Sha256, is_sdist, parse_file_name
-from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
+from bundler.model.artifact import Blob, Sha256, is_sdist
+from bundler.model.manifest import Manifest
 from bundler.model.volume import VolumeIndex, volume_stem
 from bundler.model.volume_set import VolumeSet, VolumeSummary
+from bundler.records import Described, keep
 from bundler.second_opinion.beside import program_beside
 from bundler.trust.authority import Authority
 from bundler.trust.former import read_formers, remember, write_formers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """A whole mirror as its documents state it.
-
-    Attributes:
-        documents: Those that the manifest names, in its order.
-        locks: What the manifest's locks are, by file name.
-    """
-
-    manifest: Manifest
-    documents: Sequence[ProjectDocument]
-    locks: Mapping[str, bytes]
-
-    def files(self) -> Iterator[BundledFile]:
-        """Every file of every project."""
-        for document in self.documents:
-            yield from document.files
-
-    def releases(self) -> Iterator[tuple[NormalizedName, Version, list[BundledFile]]]:
-        """The files of each release, sorted by project, version and filename."""
-        for document in self.documents:
-            found: dict[Version, list[BundledFile]] = {}
-            for file in sorted(document.files, key=lambda file: file.filename):
-                found.setdefault(parse_file_name(file.filename).version, []).append(file)
-            for version in sorted(found):
-                yield document.name, version, found[version]
 
 
 class Ending(Protocol):
@@ -171,6 +142,7 @@ def pack(
             targets=targets,
         )
         _remember(described, authority)
+        keep(authority, replace(described, manifest=manifest), packed, blobs.open)
         # First the record, then the name: a crash between them skips a sequence, it never makes
         # two different bundles with the same one.
         authority.record(sequence, signed, head)
