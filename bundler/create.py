@@ -26,8 +26,8 @@ from bundler.model.artifact import RemoteFile
 from bundler.model.manifest import Manifest, ProjectDocument
 from bundler.model.plan import PlannedFile
 from bundler.model.profile import Profile
-from bundler.packing import Blobs, Created, Packer, pack, sweep
-from bundler.records import Described
+from bundler.packable import Blobs, Described, Shape
+from bundler.packing import Created, Packer, pack, sweep
 from bundler.resolve.lock import locked_urls
 from bundler.resolve.planner import Planner
 from bundler.second_opinion.beside import check_place
@@ -66,7 +66,13 @@ class Outside:
     observe: Observer
 
 
-def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Created | Staged:
+def create(
+    profile: Profile,
+    source: bytes,
+    out: Path,
+    outside: Outside,
+    shape: Shape = Shape(),  # noqa: B008 - frozen
+) -> Created | Staged:
     """Make the next sequence of the profile's stream in the folder `out`.
 
     Where too few officers' keys are at hand, it is staged for the others to sign.
@@ -76,6 +82,7 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
         source: The profile's text as its author wrote it; it travels along.
         out: Made when absent; holds the volume and a folder of locks afterwards.
         outside: The seams.
+        shape: How the volumes shall be.
 
     Raises:
         BundlerError: of every kind; nothing is left in `out` then.
@@ -107,7 +114,9 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
         inside = _Inside(inspector, plan.files, outside.cache)
         if authorised:
             blobs = _blobs(described, downloads, outside.cache)
-            return pack(described, blobs, out, packer, inside, before_signing=proven.result)
+            return pack(
+                described, blobs, out, packer, inside, shape=shape, before_signing=proven.result
+            )
         for file in plan.files:
             downloads.path(file.blob)
         proven.result()
@@ -115,7 +124,13 @@ def create(profile: Profile, source: bytes, out: Path, outside: Outside) -> Crea
         return stage(complete, outside.cache, out, packer)
 
 
-def resume(approved: Approved, out: Path, transport: Transport, cache: BlobStore) -> Created:
+def resume(
+    approved: Approved,
+    out: Path,
+    transport: Transport,
+    cache: BlobStore,
+    shape: Shape = Shape(),  # noqa: B008 - frozen
+) -> Created:
     """Pack what was staged, now that enough officers have signed it.
 
     What the cache has lost is fetched again from where the locks say. Its digests are those that
@@ -133,7 +148,7 @@ def resume(approved: Approved, out: Path, transport: Transport, cache: BlobStore
     with Downloader(transport, cache, observer=packer.observe) as downloads:
         downloads.start(files)
         blobs = _blobs(described, downloads, cache)
-        return pack(described, blobs, out, packer, targets=approved.word)
+        return pack(described, blobs, out, packer, shape=shape, targets=approved.word)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From a manifest and its blobs to a signed volume, in one pass.
+"""From a manifest and its blobs to signed volumes, in one pass.
 
 What is packed follows from the documents alone, in one order: a bundle that waited for officers is
 packed as one that did not.
@@ -14,39 +14,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
 
 from securesystemslib.signer import Signer
 
-from bundler.archive.pack import VolumeWriter, head_reserve
+from bundler.archive.folder import FolderWriter
+from bundler.archive.pack import LONGEST, VolumeWriter, head_reserve
+from bundler.archive.room import Limits
+from bundler.archive.spread import Begin, Spreader, Wanted, Writer, most_volumes
+from bundler.disk import atomic_write
 from bundler.errors import BundlerError
 from bundler.events import Observer
-from bundler.model.artifact import Blob, Sha256, is_sdist
+from bundler.model.artifact import Sha256
 from bundler.model.manifest import Manifest
-from bundler.model.volume import VolumeIndex, volume_stem
-from bundler.model.volume_set import VolumeSet, VolumeSummary
-from bundler.records import Described, keep
+from bundler.model.volume import Form
+from bundler.model.volume_set import VolumeSet, VolumeSummary, set_label, set_name
+from bundler.packable import Blobs, Described, Ending, Shape, contents, documents, paths, releases
+from bundler.records import keep
+from bundler.report.labels import label_sheet
 from bundler.second_opinion.beside import program_beside
 from bundler.trust.authority import Authority
 from bundler.trust.former import read_formers, remember, write_formers
-
-
-class Ending(Protocol):
-    """What a manifest says last: it is known when every file was read."""
-
-    def largest(self, manifest: Manifest) -> Manifest:
-        """The manifest, with an ending as long as it can be."""
-
-    def complete(self, manifest: Manifest) -> Manifest:
-        """The manifest with its ending, whose blobs can be opened now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blobs:
-    """Where blobs come from: `open` may wait for a download, `give_up` ends such waiting."""
-
-    open: Callable[[Blob], BinaryIO]
-    give_up: Callable[[], None]
+from bundler.trust.metadata import MANIFEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +49,18 @@ class Packer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """What a run made; `wheels` is the sum of the wheels' sizes in bytes."""
+    """What a run made.
 
-    volume: Path
+    Attributes:
+        size: Of all volumes, in bytes.
+        wheels: The sum of the wheels' sizes in bytes, whether they were packed or not.
+    """
+
+    volumes: tuple[Path, ...]
     locks: Path
     manifest: Manifest
-    index: VolumeIndex
+    set: VolumeSet
+    size: int
     files: int
     wheels: int
 
@@ -78,17 +72,19 @@ def pack(
     packer: Packer,
     ending: Ending | None = None,
     *,
+    shape: Shape = Shape(),  # noqa: B008 - frozen
     before_signing: Callable[[], object] = lambda: None,
     targets: bytes | None = None,
 ) -> Created:
     """Pack, then sign, what was described; `out` is made when absent.
 
     Args:
-        described: What to pack; its sequence is the stream's next.
+        described: What to pack; its sequence is the stream's next, or its last again.
         blobs: Where the bytes come from.
-        out: The folder for the volume and the locks.
+        out: The folder for the volumes and the locks.
         packer: The seams.
         ending: What the manifest lacks yet, known when every file was packed.
+        shape: How the volumes shall be.
         before_signing: Is called when all was packed, and may raise.
         targets: What officers have signed already; see `Authority.authorise`.
 
@@ -97,41 +93,28 @@ def pack(
     """
     manifest, authority = described.manifest, packer.authority
     stream, sequence = manifest.stream, manifest.sequence
-    segments, roots = list(_segments(described)), authority.root_chain()
+    label = set_label(stream, sequence, shape.kind, shape.base)
     largest = manifest if ending is None else ending.largest(manifest)
-    path, stem = out / f"{volume_stem(stream, sequence, 1)}.tar.zst", f"{stream}-{sequence:06}"
-    volumes = _volume_set(described, 10**15)
-    # The head is written last and stands first.
-    reserved = head_reserve(
-        [*segments, *_contents(largest)],
-        {
-            **authority.head_bounds(),
-            "manifest.json": len(largest.to_bytes()),
-            volumes.name: len(volumes.to_bytes()),
-        },
-    )
     out.mkdir(parents=True, exist_ok=True)
     with (
-        program_beside(out, stem),
-        _locks_folder(out / f"{stem}.locks", described.locks) as locks,
-        VolumeWriter(path, reserved, observe=packer.observe) as volume,
+        program_beside(out, label),
+        _locks_folder(out / f"{label}.locks", described.locks) as locks,
+        _spreader(described, largest, shape, out / label, packer) as spreader,
     ):
-        volume.add(segments, blobs.open, blobs.give_up)
+        first = documents(described, shape) if shape.kind != "full" else None
+        spreader.write(
+            [*([first] if first else []), *releases(described, shape)], blobs.open, blobs.give_up
+        )
         if ending is not None:
             manifest = ending.complete(manifest)
-        if contents := list(_contents(manifest)):
-            volume.add(contents, blobs.open, phase="contents")
+        if behind := list(contents(manifest, shape)):
+            spreader.write(behind, blobs.open, phase="contents")
         signed = manifest.to_bytes()
-        index = volume.finish(
-            stream=stream,
-            sequence=sequence,
-            volume=1,
-            volumes=1,
-            manifest=_sha256(signed),
-            head={name: _sha256(data) for name, data in roots.items()},
-        )
-        volumes = replace(_volume_set(described, index.size), manifest=index.manifest)
-        packed = {index.name: index.to_bytes(), volumes.name: volumes.to_bytes()}
+        roots = {name: _sha256(data) for name, data in authority.root_chain().items()}
+        indexes = spreader.finish(stream, sequence, _sha256(signed), roots)
+        volumes = _volume_set(manifest, shape, spreader.summaries(indexes))
+        packed = {volumes.name: volumes.to_bytes()}
+        packed |= {index.name: index.to_bytes() for index in indexes}
         before_signing()
         head = authority.authorise(
             signed,
@@ -146,29 +129,80 @@ def pack(
         # First the record, then the name: a crash between them skips a sequence, it never makes
         # two different bundles with the same one.
         authority.record(sequence, signed, head)
-        volume.seal({**head, "manifest.json": signed, **packed})
+        common = {**head, MANIFEST: signed, volumes.name: packed[volumes.name]}
+        spreader.seal([{**common, index.name: packed[index.name]} for index in indexes])
+        if shape.size is not None:
+            sheet = label_sheet(volumes, indexes, manifest.created)
+            atomic_write(out / f"{label}.labels.html", sheet)
     return Created(
-        volume=path,
+        volumes=tuple(_path(out / label, number, shape) for number in range(1, len(indexes) + 1)),
         locks=locks,
         manifest=manifest,
-        index=index,
+        set=volumes,
+        size=sum(index.size for index in indexes),
         files=sum(1 for _ in described.files()),
         wheels=sum(file.blob.size for file in described.files()),
     )
 
 
-def _volume_set(described: Described, size: int) -> VolumeSet:
-    manifest = described.manifest
+_SUFFIX: Mapping[Form, str] = {"zst": ".tar.zst", "tar": ".tar", "files": ""}
+
+
+def _path(stem: Path, number: int, shape: Shape) -> Path:
+    return stem.with_name(f"{stem.name}.v{number:02}{_SUFFIX[shape.form]}")
+
+
+def _spreader(
+    described: Described, largest: Manifest, shape: Shape, stem: Path, packer: Packer
+) -> Spreader:
+    """Prepare the writing; `largest` bounds the manifest, whose ending is not known."""
+    limits = Limits(size=shape.size, form=shape.form)
+    first = documents(described, shape)
+    segments = [*releases(described, shape), *contents(largest, shape)]
+    if first is not None:
+        segments.insert(0, first)
+    others = {
+        **packer.authority.head_bounds(),
+        MANIFEST: len(largest.to_bytes()),
+        set_name(largest.stream, largest.sequence): _set_bound(largest, shape, segments, limits),
+    }
+    places = dict(paths(described))
+
+    def writer(number: int, reserved: int) -> Writer:
+        final = _path(stem, number, shape)
+        if shape.form != "files":
+            return VolumeWriter(final, reserved, form=shape.form, observe=packer.observe)
+        return FolderWriter(
+            final,
+            reserved,
+            lambda blob: places.get(blob.sha256, f"documents/{blob.sha256}.json"),
+            observe=packer.observe,
+        )
+
+    begin = Begin(writer=writer, reserve=lambda listed: head_reserve(listed, others, limits))
+    everywhere = first if shape.kind == "full" else None
+    return Spreader(begin, limits, everywhere, segments, observe=packer.observe)
+
+
+def _volume_set(manifest: Manifest, shape: Shape, volumes: Sequence[VolumeSummary]) -> VolumeSet:
     return VolumeSet(
         stream=manifest.stream,
         sequence=manifest.sequence,
         manifest=_sha256(manifest.to_bytes()),
-        kind="full",
-        base=None,
-        volumes=(
-            VolumeSummary(size=size, parity=False, projects=tuple(sorted(manifest.projects))),
-        ),
+        kind=shape.kind,
+        base=shape.base,
+        volumes=tuple(volumes),
     )
+
+
+def _set_bound(manifest: Manifest, shape: Shape, segments: Sequence[Wanted], limits: Limits) -> int:
+    """The set has each project once, and once more where a volume ends within it."""
+    names = sorted(manifest.projects)
+    longest = max(names, key=len, default=None)
+    first = VolumeSummary(size=LONGEST, parity=False, projects=tuple(names))
+    other = VolumeSummary(size=LONGEST, parity=False, projects=(longest,) if longest else ())
+    more = most_volumes(segments, limits) + shape.parity
+    return len(_volume_set(manifest, shape, (first, *[other] * more)).to_bytes())
 
 
 def sweep(out: Path, stream: str) -> None:
@@ -181,33 +215,14 @@ def sweep(out: Path, stream: str) -> None:
         return
     if not out.is_dir():
         raise BundlerError(f"{out} is not a folder", hint="give a folder with -o")
-    leftover = re.compile(
-        rf"{stream}-\d{{6,}}\.v\d+\.tar\.zst\.part|\.{stream}-\d{{6,}}\.(locks|verify)\.part"
-    )
+    label = rf"{stream}-\d{{6,}}(\.since-\d{{6,}}|\.again)?"
+    leftover = re.compile(rf"{label}\.v\d+(\.tar(\.zst)?)?\.part|\.{label}\.(locks|verify)\.part")
     for path in out.iterdir():
         if leftover.fullmatch(path.name):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-
-
-def _segments(described: Described) -> Iterator[tuple[str, Sequence[Blob]]]:
-    """The documents first: they explain the rest. Then the wheels of each release side by side.
-
-    The wheels of one release share most of their bytes, whatever their platforms.
-    """
-    yield "documents", tuple(sorted(set(replace(described.manifest, contents=None).blobs())))
-    for project, version, files in described.releases():
-        kind = " sdist" if any(is_sdist(file.filename) for file in files) else ""
-        blobs = (*(file.blob for file in files), *(f.provenance for f in files if f.provenance))
-        yield f"{project} {version}{kind}", tuple(dict.fromkeys(blobs))
-
-
-def _contents(manifest: Manifest) -> Iterator[tuple[str, Sequence[Blob]]]:
-    """What is inside of the wheels, behind them: a segment, if there is anything."""
-    if manifest.contents is not None and manifest.contents.documents:
-        yield "contents", sorted(set(manifest.contents.documents.values()))
 
 
 def _remember(described: Described, authority: Authority) -> None:

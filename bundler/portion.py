@@ -16,7 +16,8 @@ from bundler.model.artifact import Blob
 from bundler.model.receipt import Live, Receipt
 from bundler.model.resend import SET_DIGITS, Lost, LostBlob, LostVolume
 from bundler.model.volume_set import Base
-from bundler.records import Described, Packing, packings, read_manifest, recorded, sha256_of
+from bundler.packable import Described
+from bundler.records import Packing, packings, read_manifest, recorded, sha256_of
 from bundler.trust.authority import Authority
 from bundler.trust.keys import fingerprint
 from bundler.trust.receipt import check_mirror, open_receipt, remember_mirror

@@ -12,22 +12,20 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from packaging.utils import NormalizedName
-from packaging.version import Version
-
 from bundler.archive.store import BlobStore
 from bundler.disk import atomic_write, read_whole
 from bundler.errors import DamagedError, IncompleteError, RefusedError
-from bundler.model.artifact import Blob, Sha256, parse_file_name
-from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
+from bundler.model.artifact import Blob, Sha256
+from bundler.model.manifest import Manifest, ProjectDocument
 from bundler.model.volume import VolumeIndex, is_index_name
 from bundler.model.volume_set import VolumeSet, set_name
+from bundler.packable import Described
 from bundler.trust.authority import Authority
 
 MAX_DOCUMENT: Final = 64 << 20
@@ -35,40 +33,6 @@ MAX_DOCUMENT: Final = 64 << 20
 
 _THREADS = 8
 _PACKED = "packed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """A whole mirror as its documents state it.
-
-    Attributes:
-        documents: Those that the manifest names, in its order.
-        locks: What the manifest's locks are, by file name.
-    """
-
-    manifest: Manifest
-    documents: Sequence[ProjectDocument]
-    locks: Mapping[str, bytes]
-
-    def files(self) -> Iterator[BundledFile]:
-        """Every file of every project."""
-        for document in self.documents:
-            yield from document.files
-
-    def releases(self) -> Iterator[tuple[NormalizedName, Version, list[BundledFile]]]:
-        """The files of each release, sorted by project, version and filename."""
-        for document in self.documents:
-            found: dict[Version, list[BundledFile]] = {}
-            for file in sorted(document.files, key=lambda file: file.filename):
-                found.setdefault(parse_file_name(file.filename).version, []).append(file)
-            for version in sorted(found):
-                yield document.name, version, found[version]
-
-    def blobs(self) -> Iterator[Blob]:
-        """Every blob that a mirror needs for it; some may come twice."""
-        yield from self.manifest.blobs()
-        for file in self.files():
-            yield from file.blobs()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

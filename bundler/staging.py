@@ -28,8 +28,9 @@ from bundler.archive.store import BlobStore
 from bundler.disk import atomic_write, read_whole
 from bundler.errors import BundlerError, IncompleteError, RefusedError, TrustError
 from bundler.model.manifest import Manifest
+from bundler.packable import Described
 from bundler.packing import Packer
-from bundler.records import MAX_DOCUMENT, Described, read_document, read_manifest
+from bundler.records import MAX_DOCUMENT, read_document, read_manifest
 from bundler.trust.authority import Authority
 from bundler.trust.pending import Quorum
 from bundler.trust.word import check_word

@@ -21,6 +21,7 @@ from bundler.archive.conveyor import Conveyor
 from bundler.archive.source import CHUNK
 from bundler.errors import DamagedError
 from bundler.model.artifact import Blob, Sha256
+from bundler.model.volume import Form
 
 OpenBlob: TypeAlias = Callable[[Blob], BinaryIO]
 """Opens a blob for reading, with seeking."""
@@ -31,7 +32,7 @@ _WORTH_THREADS = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class WrittenFrame:
-    """A frame that is in the volume; sizes in bytes, `length` before compression."""
+    """A frame that is in the volume; sizes in bytes, `length` before compression, if any."""
 
     size: int
     sha256: Sha256
@@ -50,11 +51,6 @@ class _Part:
 _Piece: TypeAlias = "bytes | _Part"
 
 
-def frame_count(blobs: Iterable[Blob], frame_limit: int) -> int:
-    """How many frames a segment of these blobs has."""
-    return -(-ustar.stream_length(blobs) // frame_limit)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameWriter:
     """Appends frames to a volume.
@@ -63,6 +59,7 @@ class FrameWriter:
         open_blob: May wait, for a download say; it is called in another thread.
         give_up: Ends such waiting, after a failure.
         threads: How many compress.
+        form: "tar" for runs of plain bytes instead of zstd frames.
     """
 
     volume: BinaryIO
@@ -70,6 +67,7 @@ class FrameWriter:
     give_up: Callable[[], None]
     frame_limit: int
     threads: int
+    form: Form = "zst"
 
     def write(self, blobs: Iterable[Blob]) -> Iterator[WrittenFrame]:
         """Append the frames of a segment, one at each step.
@@ -89,9 +87,11 @@ class FrameWriter:
         with ExitStack() as stack:
             if length > _WORTH_THREADS:
                 content = stack.enter_context(Conveyor(content, self.give_up))
-            compressed: Iterable[bytes] = _compress(content, zstd.compressor(length, self.threads))
-            if length > _WORTH_THREADS:
-                compressed = stack.enter_context(Conveyor(compressed, self.give_up))
+            compressed = content
+            if self.form == "zst":
+                compressed = _compress(content, zstd.compressor(length, self.threads))
+                if length > _WORTH_THREADS:
+                    compressed = stack.enter_context(Conveyor(compressed, self.give_up))
             for data in compressed:
                 digest.update(data)
                 size += len(data)
@@ -123,19 +123,20 @@ def _content(piece: _Piece, open_blob: OpenBlob) -> Iterator[bytes]:
         for chunk in _exactly(file, piece.blob.size - piece.stop, piece.blob):
             digest.update(chunk)
         if file.read(1) or digest.hexdigest() != piece.blob.sha256:
-            raise _rotten(file, piece.blob)
+            raise rotten(file, piece.blob)
 
 
 def _exactly(file: BinaryIO, size: int, blob: Blob) -> Iterator[bytes]:
     while size:
         chunk = file.read(min(size, CHUNK))
         if not chunk:
-            raise _rotten(file, blob)
+            raise rotten(file, blob)
         size -= len(chunk)
         yield chunk
 
 
-def _rotten(file: BinaryIO, blob: Blob) -> DamagedError:
+def rotten(file: BinaryIO, blob: Blob) -> DamagedError:
+    """The error for a blob that is not what its name says."""
     return DamagedError(
         f"{getattr(file, 'name', 'a blob')} is damaged: it does not have the digest {blob.sha256}"
         f" and {blob.size} bytes, so it must not cross",

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from bundler.archive import ustar
 from bundler.archive.source import Source
 from bundler.errors import BundlerError, DamagedError
+from bundler.model.volume import Form
 
 HEAD_LIMIT = 32 << 20
 """The largest head that is written or read, in bytes."""
@@ -24,7 +25,11 @@ HEAD_LIMIT = 32 << 20
 PREFIX = struct.Struct("<II")
 """Magic number and payload length of a skippable frame."""
 
+HEAD_FILE = "head.tar"
+"""What the head is called in a plain tar, and in a folder."""
+
 _MAGIC = 0x184D2A50
+_FRONTS: Mapping[Form, int] = {"zst": PREFIX.size, "tar": ustar.BLOCK, "files": 0}
 _FORMAT_NAME, _FORMAT = "bundler-volume", b"1\n"
 _NAME = re.compile(
     r"(?P<metadata>metadata/[a-z0-9.-]+\.json)"
@@ -54,8 +59,10 @@ class Head:
     size: int
 
 
-def encode_head(entries: Mapping[str, bytes], reserved: int) -> bytes:
-    """The head of exactly `reserved` bytes that holds `entries`.
+def encode_head(entries: Mapping[str, bytes], reserved: int, form: Form = "zst") -> bytes:
+    """The head of exactly `reserved` bytes that holds `entries`, for a volume of this form.
+
+    In a plain tar it is the content of the first entry, in a folder a file of its own.
 
     Raises:
         BundlerError: if they do not fit.
@@ -64,20 +71,25 @@ def encode_head(entries: Mapping[str, bytes], reserved: int) -> bytes:
     parts = [_entry(_FORMAT_NAME, _FORMAT)]
     parts += [_entry(name, entries[name]) for name in sorted(entries, key=_place)]
     payload = b"".join(parts)
-    room = reserved - PREFIX.size
+    room = reserved - _FRONTS[form]
     if len(payload) > room or reserved > HEAD_LIMIT:
         raise BundlerError(
-            f"the head of the volume needs {len(payload) + PREFIX.size} bytes;"
+            f"the head of the volume needs {len(payload) + _FRONTS[form]} bytes;"
             f" {min(reserved, HEAD_LIMIT)} are there for it",
             hint="make two streams of this profile, each with a part of its requirements",
         )
-    return PREFIX.pack(_MAGIC, room) + payload.ljust(room, b"\0")
+    front = {
+        "zst": PREFIX.pack(_MAGIC, room),
+        "tar": ustar.header(HEAD_FILE, room),
+        "files": b"",
+    }
+    return front[form] + payload.ljust(room, b"\0")
 
 
-def head_size(sizes: Mapping[str, int]) -> int:
+def head_size(sizes: Mapping[str, int], form: Form = "zst") -> int:
     """How many bytes a head needs for entries of these names and sizes."""
     wanted = [len(_FORMAT), *sizes.values()]
-    return PREFIX.size + sum(ustar.BLOCK + size + ustar.padding(size) for size in wanted)
+    return _FRONTS[form] + sum(ustar.BLOCK + size + ustar.padding(size) for size in wanted)
 
 
 def read_head(stream: BinaryIO) -> Head:

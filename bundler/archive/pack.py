@@ -11,18 +11,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self, TypeAlias
 
 from bundler.archive import frame as zstd
 from bundler.archive import ustar
-from bundler.archive.compress import FrameWriter, OpenBlob, frame_count
+from bundler.archive.compress import FrameWriter, OpenBlob
 from bundler.archive.head import HEAD_LIMIT, encode_head, head_size
+from bundler.archive.room import Limits
 from bundler.disk import no_room_explained, sync_folder
 from bundler.errors import BundlerError
 from bundler.events import Advanced, Finished, Observer, Started, ignore
 from bundler.model.artifact import Blob, Sha256
-from bundler.model.volume import Frame, Segment, VolumeIndex
+from bundler.model.volume import Form, Frame, Segment, Slice, VolumeIndex
 
 Wanted: TypeAlias = "tuple[str, Sequence[Blob]]"
 """A segment to be: its label and its blobs in order."""
@@ -30,15 +31,15 @@ Wanted: TypeAlias = "tuple[str, Sequence[Blob]]"
 _HEAD_UNIT = 64 << 10
 _SYNC_AT = 32 << 20
 """Bytes that are written before the disk is asked to make them safe."""
-_LONGEST = 10**15
+LONGEST = 10**15
 """No number in an index has more digits than this one."""
 
 
 class VolumeWriter:
     """Writes one volume; a context manager that leaves no file behind unless it was sealed.
 
-    Call `add` as often as wanted, then `finish`, which says what the frames have become, then
-    `seal` with the documents for the head.
+    Call `append` or `add` as often as wanted, then `finish`, which says what the frames have
+    become, then `seal` with the documents for the head, or `fill` and `reveal`.
     """
 
     def __init__(
@@ -46,11 +47,16 @@ class VolumeWriter:
         final: Path,
         reserved: int,
         *,
+        form: Form = "zst",
         threads: int | None = None,
         frame_limit: int = zstd.FRAME_LIMIT,
         observe: Observer = ignore,
     ) -> None:
-        """`reserved` bytes are kept for the head; `threads` compress, one a processor."""
+        """`reserved` bytes are kept for the head; `threads` compress, one a processor.
+
+        `form` is "zst" or "tar".
+        """
+        self._form = form
         self._final = final
         self._part = final.with_name(f"{final.name}.part")
         self._reserved = reserved
@@ -104,25 +110,40 @@ class VolumeWriter:
             ValueError: if a segment has no blobs; an index cannot say that.
         """
         wanted = [(label, tuple(blobs)) for label, blobs in segments]
-        if empty := [label for label, blobs in wanted if not blobs]:
-            raise ValueError(f"a segment without blobs: {empty[0]}")
         total = sum(ustar.stream_length(blobs) for _, blobs in wanted)
         self._observe(Started(phase, total))
         before = self._end
+        for label, blobs in wanted:
+            self.append(label, blobs, open_blob, give_up, phase=phase)
+        packed = self._end - before
+        self._observe(Finished(phase, f"{total / 1e6:.1f} MB → {packed / 1e6:.1f} MB"))
+
+    def append(
+        self,
+        label: str,
+        blobs: Sequence[Blob],
+        open_blob: OpenBlob,
+        give_up: Callable[[], None],
+        *,
+        phase: str,
+    ) -> Segment:
+        """Compress one segment; see `add`, which says more to observers."""
+        if not blobs:
+            raise ValueError(f"a segment without blobs: {label}")
         work = FrameWriter(
             volume=self._file,
             open_blob=open_blob,
             give_up=give_up,
             frame_limit=self._frame_limit,
             threads=self._threads,
+            form=self._form,
         )
-        with no_room_explained(self._final.parent, total):
-            for label, blobs in wanted:
-                frames = tuple(self._frames(blobs, work, phase))
-                self._segments.append(Segment(label=label, blobs=blobs, frames=frames))
+        with no_room_explained(self._final.parent, ustar.stream_length(blobs)):
+            frames = tuple(self._frames(blobs, work, phase))
             self._file.flush()
-        packed = self._end - before
-        self._observe(Finished(phase, f"{total / 1e6:.1f} MB → {packed / 1e6:.1f} MB"))
+        segment = Segment(label=label, blobs=tuple(blobs), frames=frames)
+        self._segments.append(segment)
+        return segment
 
     def finish(
         self,
@@ -133,17 +154,15 @@ class VolumeWriter:
         volumes: int,
         manifest: Sha256,
         head: Mapping[str, Sha256],
+        slices: Mapping[Sha256, Slice] = MappingProxyType({}),
     ) -> VolumeIndex:
         """Append the tail and describe the volume; see `VolumeIndex` for the arguments.
 
         The tail is a frame with the two zero blocks that end a tar, and the seek table. The index
-        counts both as one `Frame`, whose length is that of the zero blocks.
+        counts both as one `Frame`, whose length is that of the zero blocks. In a plain tar, it is
+        these blocks.
         """
-        engine = zstd.compressor(len(ustar.END))
-        end = engine.compress(ustar.END) + engine.flush()
-        frames = [frame for segment in self._segments for frame in segment.frames]
-        sizes = [(self._reserved, 0), *((frame.size, frame.length) for frame in frames)]
-        data = end + zstd.seek_table([*sizes, (len(end), len(ustar.END))])
+        data = ustar.END if self._form == "tar" else self._tail()
         with no_room_explained(self._final.parent, len(data)):
             self._file.write(data)
             self._file.flush()
@@ -163,16 +182,26 @@ class VolumeWriter:
             segments=tuple(self._segments),
             tail=tail,
             head=head,
+            form=self._form,
+            slices=slices,
         )
 
     def seal(self, head_entries: Mapping[str, bytes]) -> None:
         """Write the head, make the file safe on disk and give it its name.
 
         Raises:
-            BundlerError: if the entries do not fit in the reserved room, the disk is full, or
-                another file has taken the name meanwhile.
+            BundlerError: as `fill` and `reveal`.
         """
-        head = encode_head(head_entries, self._reserved)
+        self.fill(head_entries)
+        self.reveal()
+
+    def fill(self, head_entries: Mapping[str, bytes]) -> None:
+        """Write the head and make the file safe on disk.
+
+        Raises:
+            BundlerError: if the entries do not fit in the reserved room, or the disk is full.
+        """
+        head = encode_head(head_entries, self._reserved, self._form)
         with no_room_explained(self._final.parent, len(head)):
             self._file.seek(0)
             self._file.write(head)
@@ -180,9 +209,23 @@ class VolumeWriter:
             self._sync.result()
             os.fsync(self._file.fileno())
             self._file.close()
+
+    def reveal(self) -> None:
+        """Give the file its name.
+
+        Raises:
+            BundlerError: if another file has taken it meanwhile.
+        """
         self._refuse_to_overwrite()
         self._part.rename(self._final)
         sync_folder(self._final.parent)
+
+    def _tail(self) -> bytes:
+        engine = zstd.compressor(len(ustar.END))
+        end = engine.compress(ustar.END) + engine.flush()
+        frames = [frame for segment in self._segments for frame in segment.frames]
+        sizes = [(self._reserved, 0), *((frame.size, frame.length) for frame in frames)]
+        return end + zstd.seek_table([*sizes, (len(end), len(ustar.END))])
 
     def _frames(self, blobs: Sequence[Blob], work: FrameWriter, phase: str) -> Iterator[Frame]:
         for frame in work.write(blobs):
@@ -209,43 +252,49 @@ class VolumeWriter:
             )
 
 
-def head_reserve(
-    segments: Iterable[Wanted],
-    others: Mapping[str, int],
-    *,
-    frame_limit: int = zstd.FRAME_LIMIT,
-) -> int:
+def head_reserve(listed_bytes: int, others: Mapping[str, int], limits: Limits) -> tuple[int, int]:
     """How much room to reserve for a head, before any frame is known; a multiple of 64 KiB.
 
-    The bound is strict: it is the size of a head whose index has the longest numbers. `others`
-    are the names of all entries but this volume's index, and bounds of their sizes in bytes.
+    The bound is strict: it is the size of a head whose index has the longest numbers. Where a
+    volume has a size, its list of segments gets a sixteenth of it at most: when that is full, so is
+    the volume.
+
+    Args:
+        listed_bytes: What the index may say of segments; see `bundler.archive.room.listed`.
+        others: The names of all entries but this volume's index, and bounds of their sizes.
+        limits: Of the volume.
+
+    Returns:
+        The bytes for the head, and those of them that the list of segments may take.
 
     Raises:
         BundlerError: if no head may be that large.
     """
-    digest = Sha256("0" * 64)
-    frame = Frame(offset=_LONGEST, size=_LONGEST, sha256=digest, length=_LONGEST)
-    index = VolumeIndex(
-        stream="x" * 64,
-        sequence=_LONGEST,
-        volume=_LONGEST,
-        volumes=_LONGEST,
-        manifest=digest,
-        size=_LONGEST,
-        segments=tuple(
-            Segment(
-                label=label, blobs=tuple(blobs), frames=(frame,) * frame_count(blobs, frame_limit)
-            )
-            for label, blobs in segments
-        ),
-        tail=frame,
-        head=dict.fromkeys(others, digest),
-    )
-    needed = head_size({**others, index.name: len(index.to_bytes())})
-    reserved = -(-needed // _HEAD_UNIT) * _HEAD_UNIT
+    fixed = _head_size(0, others, limits)
+    needed = _head_size(listed_bytes, others, limits)
+    if limits.size is not None:
+        needed = min(needed, fixed + limits.size // 16, HEAD_LIMIT)
+    reserved = -(-max(needed, fixed) // _HEAD_UNIT) * _HEAD_UNIT
     if reserved > HEAD_LIMIT:
         raise BundlerError(
             f"the list of the volume's files needs {needed} bytes; a head has {HEAD_LIMIT} at most",
-            hint="make two streams of this profile, each with a part of its requirements",
+            hint="give --volume-size: each volume lists its own files only",
         )
-    return reserved
+    return reserved, reserved - fixed - ustar.BLOCK
+
+
+def _head_size(listed_bytes: int, others: Mapping[str, int], limits: Limits) -> int:
+    digest = Sha256("0" * 64)
+    index = VolumeIndex(
+        stream="x" * 64,
+        sequence=LONGEST,
+        volume=LONGEST,
+        volumes=LONGEST,
+        manifest=digest,
+        size=LONGEST,
+        segments=(),
+        tail=Frame(offset=LONGEST, size=LONGEST, sha256=digest, length=LONGEST),
+        head=dict.fromkeys(others, digest),
+    )
+    size = len(index.to_bytes()) + listed_bytes + ustar.BLOCK
+    return head_size({**others, index.name: size}, limits.form)

@@ -17,7 +17,9 @@ BLOCK = 512
 END = bytes(2 * BLOCK)
 """Two zero blocks end a tar stream."""
 
-_LARGEST = 0o77777777777
+LARGEST = 0o77777777777
+"""The most bytes that a file may have: 8 GiB less one."""
+
 _NAME_LIMIT = 100
 _SIZE_FIELD = slice(124, 136)
 _OCTAL = re.compile(rb"[0-7]{11}\0")
@@ -30,8 +32,8 @@ def header(name: str, size: int) -> bytes:
         BundlerError: if the file is larger than USTAR can say, 8 GiB less one byte.
         ValueError: if the name is not ASCII, is empty or is longer than 100 characters.
     """
-    if size > _LARGEST:
-        raise BundlerError(f"{name} has {size} bytes; a volume takes files of up to {_LARGEST}")
+    if size > LARGEST:
+        raise BundlerError(f"{name} has {size} bytes; a volume takes files of up to {LARGEST}")
     encoded = name.encode("ascii")
     if not 0 < len(encoded) <= _NAME_LIMIT:
         raise ValueError(f"not a name for a tar entry: {name!r:.120}")
@@ -80,4 +82,9 @@ def entries(blobs: Iterable[Blob]) -> Iterator[bytes | Blob]:
 
 def stream_length(blobs: Iterable[Blob]) -> int:
     """The length in bytes of the tar stream of `blobs`, without its end."""
-    return sum(BLOCK + blob.size + padding(blob.size) for blob in blobs)
+    return sum(stream_length_of(blob.size) for blob in blobs)
+
+
+def stream_length_of(size: int) -> int:
+    """What a file of `size` bytes takes of a tar stream."""
+    return BLOCK + size + padding(size)

@@ -26,6 +26,7 @@ from bundler.cli.planning import (
 )
 from bundler.cli.results import CreatedResult, Said
 from bundler.cli.secrets import PassphraseFd, ask_secrets, new_passphrase
+from bundler.cli.shape import AsFiles, Parity, Plain, VolumeSize, shape_of
 from bundler.cli.trust_results import StagedResult
 from bundler.cli.vouching import make_vouching
 from bundler.errors import BundlerError
@@ -33,6 +34,7 @@ from bundler.events import Observer
 from bundler.model.manifest import parse_stream
 
 if TYPE_CHECKING:
+    from bundler.packable import Shape
     from bundler.trust.keyfiles import Secrets
 
 
@@ -150,6 +152,10 @@ def create(
     ] = None,
     locked: Locked = False,
     upgrade: Upgrade = False,
+    volume_size: VolumeSize = None,
+    plain: Plain = False,
+    as_files: AsFiles = False,
+    parity: Parity = 0,
     passphrase_fd: PassphraseFd = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
@@ -162,18 +168,25 @@ def create(
     """
     with console(as_json=as_json, quiet=quiet) as shown:
         secrets = ask_secrets(passphrase_fd)
+        shape = shape_of(volume_size, plain=plain, as_files=as_files, parity=parity)
         if resume is not None and profile is None:
-            shown.result(_resume(resume, out, find_home(home), secrets, shown.observe))
+            shown.result(_resume(resume, out, shape, find_home(home), secrets, shown.observe))
         elif profile is not None and resume is None:
             folder = locks or locks_folder(profile)
             use = LockUse(folder=folder, exact=locked, upgrade=upgrade)
-            shown.result(_create(profile, out, use, find_home(home), secrets, shown.observe))
+            shown.result(_create(profile, out, use, shape, find_home(home), secrets, shown.observe))
         else:
             raise typer.BadParameter("give a PROFILE, or --resume STAGED")
 
 
 def _create(
-    path: Path, out: Path, use: LockUse, home: Home, secrets: Secrets, observe: Observer
+    path: Path,
+    out: Path,
+    use: LockUse,
+    shape: Shape,
+    home: Home,
+    secrets: Secrets,
+    observe: Observer,
 ) -> CreatedResult | StagedResult:
     """Build the seams and run."""
     from bundler.resolve.beside import planner_beside
@@ -209,14 +222,14 @@ def _create(
                 now=planned.began,
                 observe=observe,
             )
-            made = create(planned.profile, planned.source, out, outside)
+            made = create(planned.profile, planned.source, out, outside, shape)
     if isinstance(made, Staged):
         return StagedResult(made, f"bundle create --resume {made.path} -o {out}")
     return CreatedResult(made)
 
 
 def _resume(
-    path: Path, out: Path, home: Home, secrets: Secrets, observe: Observer
+    path: Path, out: Path, shape: Shape, home: Home, secrets: Secrets, observe: Observer
 ) -> CreatedResult:
     from bundler.archive.store import BlobStore
     from bundler.create import resume
@@ -247,4 +260,4 @@ def _resume(
         _, credentials = index_addresses(profile, observe)
         with Transport(credentials=credentials) as transport:
             cache = BlobStore(home.cache, durable=False)
-            return CreatedResult(resume(approved, out, transport, cache))
+            return CreatedResult(resume(approved, out, transport, cache, shape))

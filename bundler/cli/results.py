@@ -46,25 +46,26 @@ class CreatedResult:
         return {
             "stream": made.manifest.stream,
             "sequence": made.manifest.sequence,
-            "volumes": [str(made.volume)],
+            "volumes": [str(path) for path in made.volumes],
             "locks": str(made.locks),
             "projects": len(made.manifest.projects),
             "files": made.files,
             "wheels-size": made.wheels,
-            "volumes-size": made.index.size,
+            "volumes-size": made.size,
             "targets": list(made.manifest.targets),
         }
 
     def to_text(self) -> str:
         """The volume, its size, the locks."""
         made = self.created
-        share = made.index.size / made.wheels
+        share = made.size / made.wheels
         percent = f" ({share:.0%})" if share < 1 else ""
+        paths = "\n".join(map(str, made.volumes))
         return (
-            f"{made.volume}: {made.manifest.stream} sequence {made.manifest.sequence}\n"
+            f"{paths}: {made.manifest.stream} sequence {made.manifest.sequence}\n"
             f"{counted(len(made.manifest.projects), 'project')}, {counted(made.files, 'file')} for"
             f" {counted(len(made.manifest.targets), 'target')}: {human_size(made.wheels)} in"
-            f" {human_size(made.index.size)}{percent}\n"
+            f" {human_size(made.size)}{percent}\n"
             f"locks: {made.locks}"
         )
 

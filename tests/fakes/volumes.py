@@ -13,6 +13,7 @@ from typing import BinaryIO
 from bundler.archive.frame import FRAME_LIMIT
 from bundler.archive.head import read_head
 from bundler.archive.pack import VolumeWriter, head_reserve
+from bundler.archive.room import Limits, listed
 from bundler.archive.store import BlobStore
 from bundler.archive.unpack import unpack_volume
 from bundler.events import Observer, ignore
@@ -73,7 +74,8 @@ def pack(
     contents = Contents()
     wanted = [(label, [contents.add(data) for data in parts]) for label, parts in segments]
     if reserved is None:
-        reserved = head_reserve(wanted, {}, frame_limit=frame_limit)
+        limits = Limits(frame=frame_limit)
+        reserved, _ = head_reserve(listed(wanted, limits), {}, limits)
     with VolumeWriter(
         path, reserved, threads=threads, frame_limit=frame_limit, observe=observe
     ) as writer:

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bundler import packing, receive
+from bundler import packable, packing, receive
 from bundler.archive.head import encode_head
+from bundler.archive.spread import Wanted
 from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError, DamagedError, TrustError
 from bundler.events import ignore
@@ -76,13 +77,14 @@ def test_the_mirror_is_held_against_a_second_command(tmp_path: Path) -> None:
 def test_the_packing_host_cannot_bring_in_other_blobs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = packing._segments
+    real = packable.releases
 
-    def with_another(*arguments: Any) -> Iterator[tuple[str, Sequence[Blob]]]:
+    def with_another(*arguments: Any) -> Iterator[Wanted]:
         yield from real(*arguments)
-        yield "evil 1.0", (BlobStore(tmp_path / "home" / "cache").put(b"MZ evil"),)
+        evil = BlobStore(tmp_path / "home" / "cache").put(b"MZ evil")
+        yield Wanted(label="evil 1.0", blobs=(evil,))
 
-    monkeypatch.setattr(packing, "_segments", with_another)
+    monkeypatch.setattr(packing, "releases", with_another)
     with site(tmp_path) as host:
         assert host.create().exit_code == 0
         result = bundle("unpack", host.volume(), "--into", host.mirror)
@@ -95,13 +97,13 @@ def test_the_packing_host_cannot_bring_in_other_blobs(
 def test_a_blob_that_is_brought_twice_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = packing._segments
+    real = packable.releases
 
-    def doubled(*arguments: Any) -> Iterator[tuple[str, Sequence[Blob]]]:
+    def doubled(*arguments: Any) -> Iterator[Wanted]:
         found = list(real(*arguments))
         yield from [*found, found[-1]]
 
-    monkeypatch.setattr(packing, "_segments", doubled)
+    monkeypatch.setattr(packing, "releases", doubled)
     with site(tmp_path) as host:
         assert host.create().exit_code == 0
         result = bundle("unpack", host.volume(), "--into", host.mirror)
@@ -112,8 +114,7 @@ def test_a_blob_that_is_brought_twice_is_refused(
 def test_wheels_without_their_documents_are_incomplete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = packing._segments
-    monkeypatch.setattr(packing, "_segments", lambda *words: list(real(*words))[1:])
+    monkeypatch.setattr(packing, "documents", lambda *_words: None)
     with site(tmp_path) as host:
         assert host.create().exit_code == 0
         result = bundle("unpack", host.volume(), "--into", host.mirror)

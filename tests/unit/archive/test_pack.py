@@ -18,6 +18,7 @@ import zstandard
 
 from bundler.archive.head import HEAD_LIMIT, head_size, read_head
 from bundler.archive.pack import VolumeWriter, head_reserve
+from bundler.archive.room import Limits, listed
 from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Advanced, Event, Finished, Started
@@ -300,7 +301,7 @@ def test_the_reserve_is_enough_and_not_far_too_much() -> None:
     label = 'a label with "quotes", ü and \x01'
     segments = [(label, [Blob(Sha256("f" * 64), 10_000)] * 10_000)]
     others = {"manifest.json": 100_000, "metadata/1.root.json": 5000}
-    reserved = head_reserve(segments, others)
+    reserved, _ = head_reserve(listed(segments, Limits()), others, Limits())
     needed = head_size(others) + 10_000 * len('{"sha256":"","size":10000},' + "f" * 64)
     assert reserved % 65536 == 0
     assert needed < reserved < needed + 2 * 65536
@@ -315,6 +316,6 @@ def test_the_reserve_covers_every_frame(tmp_path: Path, frame_limit: int) -> Non
 
 def test_a_reserve_beyond_the_limit_is_refused() -> None:
     with pytest.raises(BundlerError, match=f"a head has {HEAD_LIMIT} at most") as info:
-        head_reserve([], {"manifest.json": HEAD_LIMIT})
+        head_reserve(0, {"manifest.json": HEAD_LIMIT}, Limits())
     assert info.value.hint is not None
-    assert "two streams" in info.value.hint
+    assert "--volume-size" in info.value.hint

@@ -84,7 +84,7 @@ def test_an_interrupted_create_leaves_none(host: Site, monkeypatch: pytest.Monke
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(VolumeWriter, "seal", interrupt)
+    monkeypatch.setattr(VolumeWriter, "fill", interrupt)
     assert host.create().exit_code == 130
     assert list(host.out.iterdir()) == []
 

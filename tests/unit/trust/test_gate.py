@@ -44,6 +44,7 @@ from tests.fakes.trust import (
     digest,
     make_index,
     make_manifest,
+    make_set,
     make_stream,
     the_time,
 )
@@ -324,10 +325,11 @@ def test_an_index_swapped_under_a_good_signature(stream: FakeStream, trust: Path
 def test_the_index_of_another_volume_under_this_name(stream: FakeStream, trust: Path) -> None:
     manifest = make_manifest()
     data = manifest.to_bytes()
-    other = make_index(manifest, stream.authority.root_chain(), 2, 2).to_bytes()
-    name = "transport/web-000001.v01.json"
-    head = stream.authority.authorise(data, 1, {name: other}, stream.signers, the_time())
-    head |= {"manifest.json": data, name: other}
+    index = make_index(manifest, stream.authority.root_chain(), 2, 2)
+    volumes = make_set(manifest, [index])
+    packed = {"transport/web-000001.v01.json": index.to_bytes(), volumes.name: volumes.to_bytes()}
+    head = stream.authority.authorise(data, 1, packed, stream.signers, the_time())
+    head |= {"manifest.json": data, **packed}
     refused(head, trust, "describes another volume, transport/web-000001.v02.json")
 
 

@@ -1,0 +1,297 @@
+"""Spreading blobs over the volumes of a set: in order, none larger than asked for.
+
+A volume is closed when the next blob does not fit for sure. Where that would leave more than a
+sixteenth of it empty, the blob is cut: its parts cross as blobs of their own. What is written
+follows from the blobs and the limits alone, not from threads or time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from packaging.utils import NormalizedName
+
+from bundler.archive import ustar
+from bundler.archive.compress import OpenBlob
+from bundler.archive.frame import size_bound
+from bundler.archive.room import Limits, Room, listed
+from bundler.archive.slices import check_whole, opener_of, part_of
+from bundler.errors import BundlerError
+from bundler.events import Finished, Observer, Started, ignore
+from bundler.model.artifact import Blob, Sha256
+from bundler.model.volume import Segment, Slice, VolumeIndex
+from bundler.model.volume_set import VolumeSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A segment to be.
+
+    Attributes:
+        projects: Whose files these are.
+    """
+
+    label: str
+    blobs: Sequence[Blob]
+    projects: tuple[NormalizedName, ...] = ()
+
+    @property
+    def plain(self) -> tuple[str, Sequence[Blob]]:
+        """Label and blobs."""
+        return self.label, self.blobs
+
+
+class Writer(Protocol):
+    """What writes one volume; see `bundler.archive.pack.VolumeWriter`."""
+
+    def __enter__(self) -> Self:
+        """Begin it."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave nothing behind, unless it was revealed."""
+
+    def append(
+        self,
+        label: str,
+        blobs: Sequence[Blob],
+        open_blob: OpenBlob,
+        give_up: Callable[[], None],
+        *,
+        phase: str,
+    ) -> Segment:
+        """Write a segment."""
+
+    def finish(
+        self,
+        *,
+        stream: str,
+        sequence: int,
+        volume: int,
+        volumes: int,
+        manifest: Sha256,
+        head: Mapping[str, Sha256],
+        slices: Mapping[Sha256, Slice],
+    ) -> VolumeIndex:
+        """Write the tail, and describe it all."""
+
+    def fill(self, head_entries: Mapping[str, bytes]) -> None:
+        """Write the head."""
+
+    def reveal(self) -> None:
+        """Give the volume its name."""
+
+
+@dataclass(slots=True)
+class Written:
+    """A volume whose head is not written yet."""
+
+    writer: Writer
+    room: Room
+    projects: set[NormalizedName] = field(default_factory=set)
+    slices: dict[Sha256, Slice] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begin:
+    """How a volume is begun.
+
+    Attributes:
+        writer: Makes the writer of volume N whose head has so many bytes.
+        reserve: How many bytes a head must have whose index lists segments in so many bytes; and
+            how many of them are for that list, which may be fewer.
+    """
+
+    writer: Callable[[int, int], Writer]
+    reserve: Callable[[int], tuple[int, int]]
+
+
+class Spreader:
+    """Writes the volumes of a set; a context manager that leaves no volume half written."""
+
+    def __init__(
+        self,
+        begin: Begin,
+        limits: Limits,
+        everywhere: Wanted | None,
+        segments: Sequence[Wanted],
+        *,
+        observe: Observer = ignore,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            begin: How volumes are made.
+            limits: What bounds each.
+            everywhere: A segment that every volume begins with.
+            segments: What `write` will get, or as much as that at least.
+            observe: Hears about the progress.
+        """
+        self.volumes: list[Written] = []
+        self._begin = begin
+        self._limits = limits
+        self._everywhere = everywhere
+        # What the list of all that is not written yet may take, in bytes.
+        self._ahead = listed([each.plain for each in segments], limits)
+        self._observe = observe
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def write(
+        self,
+        segments: Iterable[Wanted],
+        open_blob: OpenBlob,
+        give_up: Callable[[], None] = lambda: None,
+        *,
+        phase: str = "pack",
+    ) -> None:
+        """Write segments behind those that are there; see `VolumeWriter.add`.
+
+        Raises:
+            DamagedError: if a blob is not what its name says.
+            BundlerError: if the disk is full, or a volume could not even hold its head; also
+                whatever `open_blob` raises.
+        """
+        segments = [*segments]
+        total = sum(ustar.stream_length(each.blobs) for each in segments)
+        self._observe(Started(phase, total))
+        if not self.volumes:
+            self._next(open_blob, give_up, phase)
+        for wanted in segments:
+            self._write(wanted, open_blob, give_up, phase)
+            self._ahead -= listed([wanted.plain], self._limits)
+        self._observe(Finished(phase, f"{total / 1e6:.1f} MB"))
+
+    def finish(
+        self, stream: str, sequence: int, manifest: Sha256, head: Mapping[str, Sha256]
+    ) -> list[VolumeIndex]:
+        """Write the tails, and describe the volumes; see `VolumeIndex` for the arguments."""
+        return [
+            each.writer.finish(
+                stream=stream,
+                sequence=sequence,
+                volume=number,
+                volumes=len(self.volumes),
+                manifest=manifest,
+                head=head,
+                slices=each.slices,
+            )
+            for number, each in enumerate(self.volumes, start=1)
+        ]
+
+    def summaries(self, indexes: Sequence[VolumeIndex]) -> list[VolumeSummary]:
+        """What a set says of the volumes that have these indexes."""
+        return [
+            VolumeSummary(size=index.size, parity=False, projects=tuple(sorted(each.projects)))
+            for index, each in zip(indexes, self.volumes, strict=True)
+        ]
+
+    def seal(self, heads: Sequence[Mapping[str, bytes]]) -> None:
+        """Write the heads; when all are safe on disk, give all volumes their names.
+
+        Raises:
+            BundlerError: if a head does not fit, the disk is full, or a name is taken.
+        """
+        for head, each in zip(heads, self.volumes, strict=True):
+            each.writer.fill(head)
+        for each in self.volumes:
+            each.writer.reveal()
+
+    def _write(
+        self, wanted: Wanted, open_blob: OpenBlob, give_up: Callable[[], None], phase: str
+    ) -> None:
+        rest = list(wanted.blobs)
+        while rest:
+            volume = self.volumes[-1]
+            if count := volume.room.fitting(wanted.label, rest):
+                blobs, rest = rest[:count], rest[count:]
+                segment = volume.writer.append(wanted.label, blobs, open_blob, give_up, phase=phase)
+                volume.room.take(segment)
+                volume.projects.update(wanted.projects)
+            elif volume.room.is_wide:
+                self._cut(wanted, rest.pop(0), open_blob, give_up, phase)
+            else:
+                self._next(open_blob, give_up, phase)
+
+    def _cut(
+        self,
+        wanted: Wanted,
+        blob: Blob,
+        open_blob: OpenBlob,
+        give_up: Callable[[], None],
+        phase: str,
+    ) -> None:
+        """Write a blob in parts, into as many volumes as it takes."""
+        check_whole(open_blob, blob)
+        done = 0
+        while done < blob.size:
+            volume = self.volumes[-1]
+            size = volume.room.largest_slice(wanted.label, blob, blob.size - done)
+            if not size:
+                if volume.room.is_wide:
+                    raise _too_small(self._limits)
+                self._next(open_blob, give_up, phase)
+                continue
+            part = part_of(open_blob, blob, done, size)
+            opened = opener_of(open_blob, blob, done)
+            segment = volume.writer.append(wanted.label, [part], opened, give_up, phase=phase)
+            volume.room.take(segment)
+            volume.projects.update(wanted.projects)
+            volume.slices[part.sha256] = Slice(blob, done)
+            done += size
+
+    def _next(self, open_blob: OpenBlob, give_up: Callable[[], None], phase: str) -> None:
+        """Begin another volume."""
+        everywhere = [self._everywhere] if self._everywhere else []
+        documents = listed([each.plain for each in everywhere], self._limits)
+        room = Room(self._limits, *self._begin.reserve(documents + self._ahead))
+        if (
+            self._limits.size is not None
+            and room.reserved + sum(ustar.stream_length(each.blobs) for each in everywhere)
+            > self._limits.size // 2
+        ):
+            raise _too_small(self._limits)
+        writer = self._begin.writer(len(self.volumes) + 1, room.reserved)
+        self.volumes.append(Written(self._stack.enter_context(writer), room))
+        for wanted in everywhere:
+            segment = writer.append(*wanted.plain, open_blob, give_up, phase=phase)
+            room.take(segment, fresh=True)
+
+
+def most_volumes(segments: Sequence[Wanted], limits: Limits) -> int:
+    """No set of these segments has more volumes.
+
+    Half of each is for segments at least, or a sixteenth of it for the list of them, and it is
+    closed when less than a sixteenth of it is left.
+    """
+    if limits.size is None:
+        return 1
+    length = sum(size_bound(ustar.stream_length(each.blobs)) for each in segments)
+    lists = listed([each.plain for each in segments], limits)
+    return 16 * length // (7 * limits.size) + 16 * lists // limits.size + 3
+
+
+def _too_small(limits: Limits) -> BundlerError:
+    return BundlerError(
+        f"a volume of {limits.size} bytes is too small: its head and the documents would take more"
+        " than half of it",
+        hint="give a larger --volume-size",
+    )
