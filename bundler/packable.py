@@ -43,6 +43,12 @@ class Described:
             for version in sorted(found):
                 yield document.name, version, found[version]
 
+    def blobs(self) -> Iterator[Blob]:
+        """Every blob that a mirror needs for it; some may come twice."""
+        yield from self.manifest.blobs()
+        for file in self.files():
+            yield from file.blobs()
+
 
 class Ending(Protocol):
     """What a manifest says last: it is known when every file was read."""

@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from bundler.model.manifest import Manifest
 from bundler.model.volume import Form
 from bundler.model.volume_set import VolumeSet, VolumeSummary, set_label, set_name
 from bundler.packable import Blobs, Described, Ending, Shape, contents, documents, paths, releases
+from bundler.records import keep
 from bundler.report.labels import label_sheet
 from bundler.second_opinion.beside import program_beside
 from bundler.trust.authority import Authority
@@ -124,6 +125,7 @@ def pack(
             targets=targets,
         )
         _remember(described, authority)
+        keep(authority, replace(described, manifest=manifest), packed, blobs.open)
         # First the record, then the name: a crash between them skips a sequence, it never makes
         # two different bundles with the same one.
         authority.record(sequence, signed, head)

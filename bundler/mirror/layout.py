@@ -11,6 +11,7 @@ MIRROR/.bundler/journal.jsonl    what was done; journal.head knows its last line
 MIRROR/.bundler/policy.json      what must happen before a sequence goes live, if anything
 MIRROR/.bundler/received         what waits for approval: STREAM.json
 MIRROR/.bundler/approvals        signed approvals: STREAM-000007.json
+MIRROR/.bundler/receipt.key      what receipts are signed with
 MIRROR/.bundler/lock             held by whoever changes the mirror
 
 A web server needs `simple`, `files` and, since `simple` leads there, `.bundler/generations`. These
@@ -156,6 +157,11 @@ class Mirror:
     def approvals(self) -> Path:
         """Signed approvals: a file for each sequence."""
         return self.state / "approvals"
+
+    @property
+    def receipt_key(self) -> Path:
+        """The private key that receipts are signed with; absent until there was one."""
+        return self.state / "receipt.key"
 
     @property
     def lock(self) -> Path:

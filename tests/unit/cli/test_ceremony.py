@@ -357,6 +357,9 @@ def test_a_comparison_that_cannot_be_had_is_left_out(people: Ceremony) -> None:
     people.authorise(1, "ana")
     shutil.rmtree(people.folder / "home" / "cache")
     people.host.index.add(*build_wheel("app", "2.0"))
+    assert "changes since sequence 1:" in people.host.create().stdout
+    people.staged(2).unlink()
+    shutil.rmtree(people.folder / "home" / "streams" / "test" / "documents")
     text = people.host.create().stdout
     assert "the sequence before is NOT in this file, so nothing is compared; all projects:" in text
 
