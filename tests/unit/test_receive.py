@@ -10,8 +10,8 @@ import pytest
 
 from bundler import packable, packing, receive
 from bundler.archive.head import encode_head
-from bundler.archive.spread import Wanted
 from bundler.archive.store import BlobStore
+from bundler.archive.wanted import Wanted
 from bundler.errors import BundlerError, DamagedError, TrustError
 from bundler.events import ignore
 from bundler.mirror.generations import Generation, Shown, live
