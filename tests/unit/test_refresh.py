@@ -173,7 +173,8 @@ def test_every_role_lasts_as_the_profile_says(host: Site, monkeypatch: pytest.Mo
         "timestamp": timedelta(hours=36),
     }
     for volume in (host.volume(), refresh(host, host.volume())):
-        found = read_json(succeed("verify", volume, "--trust", host.root, "--json"))["roles"]
+        found = read_json(succeed("verify", volume, "--trust", host.root, "--json"))
+        found = found["volumes"][0]["roles"]
         for role, lifetime in expected.items():
             assert found[role]["expires"] == f"{now + lifetime:%Y-%m-%dT%H:%M:%SZ}"
     shutil.rmtree(host.folder / "home" / "cache")
