@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +33,8 @@ from bundler.events import Noticed, Observer
 from bundler.mirror.arrivals import Arrival, forget, keep, missing_in
 from bundler.mirror.attempt import Attempt, noting, of_pipe, of_volume
 from bundler.mirror.attested import MakeJudge, check_verdicts
+from bundler.mirror.early import EarlyChecks
+from bundler.mirror.filing import look_into
 from bundler.mirror.incomplete import check_base, explained, passed_over, require_all
 from bundler.mirror.journal import About, Journal, Operator
 from bundler.mirror.layout import Mirror
@@ -182,30 +185,34 @@ def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Rece
         mirror.store.sweep()
         Sliced(mirror.store).sweep()
         _look_ahead(volumes, mirror)
-        for source in sources(volumes, inside.pipe, failures):
-            with failures.collected():
-                _take_in(source, mirror, inside, journal, landed)
-
-        def finish(one: Landed) -> Received:
-            return _finish(one, mirror, inside, journal)
-
-        received = settle(mirror, landed, finish, failures, inside.observe)
+        with EarlyChecks(partial(look_into, mirror)) as early:
+            work = _Work(mirror, inside, journal, early)
+            for source in sources(volumes, inside.pipe, failures):
+                with failures.collected():
+                    _take_in(source, work, landed)
+            finish = partial(_finish, work=work)
+            received = settle(mirror, landed, finish, failures, inside.observe)
     for each in received if failures.errors else ():
         inside.observe(Noticed(each.words))
     failures.raise_all()
     return received
 
 
-def _take_in(
-    source: Source,
-    mirror: Mirror,
-    inside: Inside,
-    journal: Journal,
-    landed: dict[tuple[str, int], Landed],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What every step of unpacking works with."""
+
+    mirror: Mirror
+    inside: Inside
+    journal: Journal
+    early: EarlyChecks
+
+
+def _take_in(source: Source, work: _Work, landed: dict[tuple[str, int], Landed]) -> None:
     """Bring in the blobs of one volume, as far as they are what was signed."""
+    mirror, inside = work.mirror, work.inside
     about = of_pipe(source.name) if source.piped else of_volume(Path(source.name))
-    noted = Attempt(mirror, journal, about)
+    noted = Attempt(mirror, work.journal, about)
     with noting(noted, inside.observe):
         head = head_of(source)
         anchor = remembered(mirror, _claimed_stream(head))
@@ -214,10 +221,11 @@ def _take_in(
         noted.received(admission.index, head.entries[admission.index.name])
         remember_roots(admission, mirror.trust)
         check_base(admission, anchor)
-        arrival, named = Arrival(head.entries, admission), Named(mirror, admission.manifest)
+        arrival = Arrival(head.entries, admission)
+        named = Named(mirror, admission.manifest, work.early.expect)
         one = landed.setdefault((admission.stream, admission.sequence), Landed())
         try:
-            _unpack(source, admission, named, mirror, inside.observe)
+            _unpack(source, admission, named, work)
         except (DamagedError, IncompleteError):
             one.refused = True
             # By its head, one can say what is missing of it.
@@ -231,11 +239,9 @@ def _take_in(
         one.now, one.attempt = one.now + 1, noted
 
 
-def _unpack(
-    source: Source, admission: Admission, named: Named, mirror: Mirror, observe: Observer
-) -> None:
-    index = admission.index
-    keeper = Keeper(mirror.store, mirror.has, index.slices)
+def _unpack(source: Source, admission: Admission, named: Named, work: _Work) -> None:
+    index, mirror, observe = admission.index, work.mirror, work.inside.observe
+    keeper = Keeper(mirror.store, mirror.has, index.slices, work.early.begin)
     check = Welcome(named, index).check
     try:
         passed = unpack_volume(index, source, keeper, check=check, observe=observe)
@@ -245,14 +251,15 @@ def _unpack(
         raise passed_over(source.name, admission, named, passed)
 
 
-def _finish(one: Landed, mirror: Mirror, inside: Inside, journal: Journal) -> Received:
+def _finish(one: Landed, *, work: _Work) -> Received:
     """Make a sequence live, or let it wait for approval, if everything of it is here."""
+    mirror, inside = work.mirror, work.inside
     newest, observe = one.newest, inside.observe
     anchor = remembered(mirror, newest.admission.stream)
     admission = newest.admission
     if admission.previous != anchor.sequence:  # another one of the stream has just been accepted
         admission = admit(newest.entries, anchor)
-    noted = one.attempt or Attempt(mirror, journal, About())
+    noted = one.attempt or Attempt(mirror, work.journal, About())
     noted.recognised(admission.index)
     with noting(noted, observe):
         try:
@@ -264,26 +271,28 @@ def _finish(one: Landed, mirror: Mirror, inside: Inside, journal: Journal) -> Re
             if _stands_alone(admission):
                 noted.verified()
             noted.doing = "live"
-            return _go_live(admission, mirror, inside, noted)
+            return _go_live(admission, work, noted)
         except IncompleteError:
             keep(mirror, newest)
             require_all(mirror, one.volumes, anchor)
             raise
 
 
-def _go_live(admission: Admission, mirror: Mirror, inside: Inside, noted: Attempt) -> Received:
+def _go_live(admission: Admission, work: _Work, noted: Attempt) -> Received:
+    mirror, inside, early = work.mirror, work.inside, work.early
     manifest, observe = admission.manifest, inside.observe
     waits = not may_go_live(mirror, manifest, observe)
     scanners = [*noted.policy.scanners(), *inside.scan]
     if waits or scanners:
-        files = prepare(mirror, manifest, observe)
+        files = prepare(mirror, manifest, observe, early)
+        early.fresh = not scanners
         scan_all(mirror, files, scanners, noted, observe)
     published = None
     if waits:
         commit(admission, mirror.trust)
         hold(mirror, manifest, observe)
     else:
-        published = publish(mirror, manifest, observe)
+        published = publish(mirror, manifest, observe, early)
         commit(admission, mirror.trust)
         release(mirror, admission.stream)
         noted.live(published)
