@@ -20,7 +20,7 @@ from securesystemslib.signer import Signer
 from bundler.archive.folder import FolderWriter
 from bundler.archive.pack import LONGEST, VolumeWriter, head_reserve
 from bundler.archive.room import Limits
-from bundler.archive.spread import Begin, Spreader, Wanted, Writer, most_volumes
+from bundler.archive.spread import Begin, Spreader, Writer, most_volumes
 from bundler.disk import atomic_write
 from bundler.errors import BundlerError
 from bundler.events import Observer
@@ -53,7 +53,10 @@ class Created:
 
     Attributes:
         size: Of all volumes, in bytes.
-        wheels: The sum of the wheels' sizes in bytes, whether they were packed or not.
+        files: How many there are in the mirror, whether they were packed or not.
+        wheels: The sum of their sizes, in bytes.
+        carried: How many were packed.
+        carried_size: The sum of their sizes, in bytes.
     """
 
     volumes: tuple[Path, ...]
@@ -63,6 +66,8 @@ class Created:
     size: int
     files: int
     wheels: int
+    carried: int
+    carried_size: int
 
 
 def pack(
@@ -134,14 +139,18 @@ def pack(
         if shape.size is not None:
             sheet = label_sheet(volumes, indexes, manifest.created)
             atomic_write(out / f"{label}.labels.html", sheet)
+    sizes = [file.blob.size for file in described.files()]
+    carried = [file.blob.size for file in described.files() if shape.wanted(file.blob)]
     return Created(
         volumes=tuple(_path(out / label, number, shape) for number in range(1, len(indexes) + 1)),
         locks=locks,
         manifest=manifest,
         set=volumes,
         size=sum(index.size for index in indexes),
-        files=sum(1 for _ in described.files()),
-        wheels=sum(file.blob.size for file in described.files()),
+        files=len(sizes),
+        wheels=sum(sizes),
+        carried=len(carried),
+        carried_size=sum(carried),
     )
 
 
@@ -161,10 +170,11 @@ def _spreader(
     segments = [*releases(described, shape), *contents(largest, shape)]
     if first is not None:
         segments.insert(0, first)
+    most = most_volumes(segments, limits) + shape.parity
     others = {
-        **packer.authority.head_bounds(),
+        **packer.authority.head_bounds(most),
         MANIFEST: len(largest.to_bytes()),
-        set_name(largest.stream, largest.sequence): _set_bound(largest, shape, segments, limits),
+        set_name(largest.stream, largest.sequence): _set_bound(largest, shape, most),
     }
     places = dict(paths(described))
 
@@ -195,14 +205,13 @@ def _volume_set(manifest: Manifest, shape: Shape, volumes: Sequence[VolumeSummar
     )
 
 
-def _set_bound(manifest: Manifest, shape: Shape, segments: Sequence[Wanted], limits: Limits) -> int:
+def _set_bound(manifest: Manifest, shape: Shape, most: int) -> int:
     """The set has each project once, and once more where a volume ends within it."""
     names = sorted(manifest.projects)
     longest = max(names, key=len, default=None)
     first = VolumeSummary(size=LONGEST, parity=False, projects=tuple(names))
     other = VolumeSummary(size=LONGEST, parity=False, projects=(longest,) if longest else ())
-    more = most_volumes(segments, limits) + shape.parity
-    return len(_volume_set(manifest, shape, (first, *[other] * more)).to_bytes())
+    return len(_volume_set(manifest, shape, (first, *[other] * most)).to_bytes())
 
 
 def sweep(out: Path, stream: str) -> None:

@@ -52,22 +52,35 @@ class CreatedResult:
             "files": made.files,
             "wheels-size": made.wheels,
             "volumes-size": made.size,
+            "kind": made.set.kind,
+            "since": made.set.base.sequence if made.set.base else None,
+            "carried-files": made.carried,
+            "carried-size": made.carried_size,
             "targets": list(made.manifest.targets),
         }
 
     def to_text(self) -> str:
         """The volume, its size, the locks."""
         made = self.created
-        share = made.size / made.wheels
+        share = made.size / made.carried_size if made.carried else 1
         percent = f" ({share:.0%})" if share < 1 else ""
         paths = "\n".join(map(str, made.volumes))
         return (
             f"{paths}: {made.manifest.stream} sequence {made.manifest.sequence}\n"
             f"{counted(len(made.manifest.projects), 'project')}, {counted(made.files, 'file')} for"
-            f" {counted(len(made.manifest.targets), 'target')}: {human_size(made.wheels)} in"
-            f" {human_size(made.size)}{percent}\n"
+            f" {counted(len(made.manifest.targets), 'target')}: {human_size(made.wheels)}"
+            f"{self._carried()} in {human_size(made.size)}{percent}\n"
             f"locks: {made.locks}"
         )
+
+    def _carried(self) -> str:
+        """Which part of it, where it is not all."""
+        made = self.created
+        if made.set.kind == "full":
+            return ""
+        base = made.set.base
+        what = f"new since sequence {base.sequence}" if base else "sent again"
+        return f"; {made.carried} of {made.files}, {human_size(made.carried_size)}, {what},"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ SET_DIGITS: Final = 8
 """So many digits of a set's digest name it: a stream's sequence was packed a few times at most."""
 
 MAX_LIST: Final = 1 << 20
-"""Bytes of a list that is read."""
+"""Characters of a list that is read."""
 
 # Crockford's base32: without I, L, O, U.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -86,6 +86,8 @@ def parse_list(text: str) -> tuple[Lost, ...]:
     Raises:
         ValueError: naming the line that is wrong.
     """
+    if len(text) > MAX_LIST:
+        raise ValueError(f"the list has more than {MAX_LIST} characters")
     first, *lines = text.split("\n")
     if first.strip() != FIRST_LINE:
         raise ValueError(f"line 1: not {FIRST_LINE!r}: this is no list that this version reads")

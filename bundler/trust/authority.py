@@ -53,9 +53,12 @@ PENDING: Final = "pending.root.json"
 _WRITTEN = "authority.json"
 _STAGED = "staged.targets.json"
 
-# In hexadecimal digits, an ML-DSA-87 signature has 9,254 bytes and its public key in PEM 3,600.
-_KEY_ROOM = 16 << 10
+# In hexadecimal digits, an ML-DSA-87 signature has 9,254 bytes and its public key in PEM 3,600; for
+# P-384, 208 and 215.
+_KEY_ROOM, _SMALL_KEY_ROOM = 16 << 10, 1 << 10
+_SMALL_KEYS = frozenset({"ed25519", "ecdsa"})
 _METADATA_ROOM = 4 << 10
+_VOLUME_ROOM = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +219,20 @@ class Authority:
         enough(signers, root, Timestamp.type)
         return len(officers_at_hand(root, signers)) >= root.roles[Targets.type].threshold
 
-    def head_bounds(self) -> dict[str, int]:
-        """Bounds of the sizes, in bytes, of the metadata that `authorise` will put into a head."""
+    def head_bounds(self, volumes: int = 1) -> dict[str, int]:
+        """Bounds of the sizes, in bytes, of the metadata that `authorise` will put into a head.
+
+        There is room for the next root as well, which a head with new dates may need.
+        """
         root = self.root
-        bound = _METADATA_ROOM + _KEY_ROOM * len(root.keys)
+        bound = _METADATA_ROOM + sum(
+            _SMALL_KEY_ROOM if key.keytype in _SMALL_KEYS else _KEY_ROOM
+            for key in root.keys.values()
+        )
         chain = {name: len(data) for name, data in self.root_chain().items()}
+        chain[entry(f"{root.version + 1}.root.json")] = bound
         below = {entry(f"{role}.json"): bound for role in ROLES}
+        below[entry(f"{PACKING}.json")] += _VOLUME_ROOM * volumes
         keyless = sum(isinstance(key, KeylessKey) for key in root.keys.values())
         below[entry("targets.json")] += 2 * MAX_BUNDLE * keyless  # in hexadecimal digits, too
         return chain | below

@@ -16,7 +16,7 @@ from bundler.trust.holders import KeyHolder
 from bundler.trust.keys import fingerprint
 from bundler.trust.pending import add
 from bundler.trust.signing import LIFETIMES
-from tests.fakes.trust import digest, make_index, make_manifest, make_stream, the_time
+from tests.fakes.trust import digest, make_index, make_manifest, make_set, make_stream, the_time
 
 
 def test_the_first_root_names_the_stream_and_who_signs_what(tmp_path: Path) -> None:
@@ -55,8 +55,9 @@ def test_the_metadata_names_each_file_by_digest(tmp_path: Path) -> None:
         "manifest.json": {"sha256": digest(manifest.to_bytes())}
     }
     assert targets.version == 1
+    volumes = make_set(manifest, indexes)
     assert {name: file.length for name, file in packing.targets.items()} == {
-        index.name: len(index.to_bytes()) for index in indexes
+        each.name: len(each.to_bytes()) for each in (*indexes, volumes)
     }
     for name, meta in (*snapshot.meta.items(), ("snapshot.json", timestamp.snapshot_meta)):
         data = head[f"metadata/{name}"]
@@ -64,6 +65,7 @@ def test_the_metadata_names_each_file_by_digest(tmp_path: Path) -> None:
     for name, data in head.items():
         assert canonical(json.loads(data)) == data, name
     bounds = stream.authority.head_bounds()
+    assert bounds.pop("metadata/2.root.json") > len(stream.root)
     assert all(len(head[name]) <= bound for name, bound in bounds.items())
 
 
