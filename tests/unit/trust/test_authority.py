@@ -57,7 +57,8 @@ def test_the_metadata_names_each_file_by_digest(tmp_path: Path) -> None:
     assert targets.version == 1
     volumes = make_set(manifest, indexes)
     assert {name: file.length for name, file in packing.targets.items()} == {
-        each.name: len(each.to_bytes()) for each in (*indexes, volumes)
+        **{index.name: len(index.to_bytes()) for index in indexes},
+        volumes.name: len(volumes.to_bytes()),
     }
     for name, meta in (*snapshot.meta.items(), ("snapshot.json", timestamp.snapshot_meta)):
         data = head[f"metadata/{name}"]
