@@ -18,7 +18,6 @@ from bundler.cli import (
     inside,
     lock,
     outside,
-    receipt,
     refresh,
     target,
     trust,
@@ -48,7 +47,6 @@ app.command()(approval.policy)
 app.command()(approval.approve)
 app.command()(inside.serve)
 app.command()(history.history)
-app.command()(receipt.receipt)
 app.command()(demo.demo)
 
 
