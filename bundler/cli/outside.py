@@ -176,22 +176,22 @@ def create(
     with console(as_json=as_json, quiet=quiet) as shown:
         secrets = ask_secrets(passphrase_fd)
         shape = shape_of(volume_size, plain=plain, as_files=as_files, parity=parity)
-        if sum(given is not None for given in (profile, resume, resend)) != 1:
-            raise typer.BadParameter("give a PROFILE, or --resume STAGED, or --resend LIST")
         if since is not None and resend:
             raise typer.BadParameter("--since and --resend exclude each other")
         if mirror_key is not None and since is None:
             raise typer.BadParameter("--mirror-key is about the receipt of --since")
         wanted = _Wanted(out, shape, since, mirror_key)
-        if resend is not None:
+        if resend and profile is None and resume is None:
             made = resend_parts(resend, out, shape, find_home(home), secrets, shown.observe)
             shown.result(made)
-        elif resume is not None:
+        elif resume is not None and profile is None and not resend:
             shown.result(_resume(resume, wanted, find_home(home), secrets, shown.observe))
-        elif profile is not None:
+        elif profile is not None and resume is None and not resend:
             folder = locks or locks_folder(profile)
             use = LockUse(folder=folder, exact=locked, upgrade=upgrade)
             shown.result(_create(profile, wanted, use, find_home(home), secrets, shown.observe))
+        else:
+            raise typer.BadParameter("give a PROFILE, or --resume STAGED, or --resend LIST")
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,9 +83,11 @@ def test_a_delta_makes_the_same_mirror_as_a_full_bundle(host: Site) -> None:
 def test_what_a_delta_brings_is_told(host: Site) -> None:
     result = host.create("--since", "1")
     assert result.exit_code == 0
-    text = " ".join(result.stdout.split())
-    assert "; 1 of 3, " in text
-    assert ", new since sequence 1, in " in text
+    first, second, third, *_ = result.stdout.splitlines()
+    assert first == f"{delta(host, 3, 1)}: test sequence 3, for whoever has sequence 1"
+    assert second.startswith("2 projects, 3 files for 2 targets: 2.")
+    assert third.startswith("carries 1 of 3 files, ")
+    assert " in 4" in third
 
 
 def test_an_empty_delta_is_little_more_than_its_head(host: Site) -> None:
@@ -311,3 +313,52 @@ def test_codes_that_were_read_out(host: Site) -> None:
 
 def _wheels(host: Site) -> list[Sha256]:
     return [file.blob.sha256 for file in recorded(authority_of(host), 2).files()]
+
+
+def not_sent(host: Site, code: int, message: str, *given: str | Path) -> None:
+    before = tree(host.out)
+    words = [word for each in given for word in ("--resend", each)]
+    result = bundle("create", *words, "-o", host.out, *host.home)
+    assert result.exit_code == code, result.output
+    assert message in result.stderr
+    assert tree(host.out) == before
+
+
+def test_resend_of_an_older_sequence(host: Site) -> None:
+    message = "test sequence 1 is asked for again; of test only the last one can be sent again, 2"
+    not_sent(host, 4, message, encode(volume_of(host, sequence=1)))
+
+
+def test_a_mistyped_code(host: Site) -> None:
+    good = encode(volume_of(host))
+    not_sent(host, 4, "was mistyped: its last word does not fit the rest", good[:-1] + "*")
+    not_sent(host, 4, "is no code: it has 6 words and not 5", f"{good} {good[-4:]}")
+
+
+def test_a_list_that_is_none(host: Site) -> None:
+    path = host.folder / "list.txt"
+    not_sent(host, 1, f"{path}: no such file or directory", path)
+    path.write_bytes(b"\xff")
+    not_sent(host, 4, f"{path}: 'utf-8' codec can't decode", path)
+    path.write_text(f"bundler resend list 1\n{encode(volume_of(host))[:-1]}*\n")
+    not_sent(host, 4, f"{path}: line 2: ", path)
+
+
+def test_a_stream_that_is_not_here(host: Site) -> None:
+    code = encode(LostBlob(stream="other", sequence=1, sha256=Sha256("0" * 64)))
+    not_sent(host, 1, "there is no stream other", code)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("PROFILE", "--resend", "x y"),
+        ("--resume", "x", "--resend", "x y"),
+        ("--since", "1", "--resend", "x y"),
+        ("PROFILE", "--mirror-key", "1"),
+    ],
+)
+def test_options_that_do_not_go_together(host: Site, words: tuple[str, ...]) -> None:
+    given = [host.profile if word == "PROFILE" else word for word in words]
+    assert bundle("create", *given, "-o", host.out, *host.home).exit_code == 2
