@@ -127,6 +127,22 @@ def test_a_base_that_the_mirror_has_not(host: Site) -> None:
     assert not (host.mirror / "simple" / "app").joinpath("index.html").read_text().count("2.0")
 
 
+def test_lock_tells_what_a_delta_would_carry(host: Site) -> None:
+    words = ("lock", host.profile, *host.home)
+    text = succeed(*words, "--since", "1").stdout
+    assert "a delta since sequence 1 carries 1 of 3 files, " in text
+    said = read_json(succeed(*words, "--since", str(issue(host)), "--json"))
+    assert (said["delta"]["since"], said["delta"]["files"]) == (1, 1)
+    assert said["delta"]["size"] < said["size"]
+    assert read_json(succeed(*words, "--json"))["delta"] is None
+    host.index.requests.clear()
+    unknown = bundle(*words, "--since", "7")
+    assert unknown.exit_code == 4
+    assert "this host has made no sequence 7 of test" in unknown.stderr
+    assert host.index.requests == []
+    assert bundle(*words, "--mirror-key", "1").exit_code == 2
+
+
 # Receipts
 
 
