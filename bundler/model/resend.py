@@ -2,9 +2,9 @@
 
     bundler resend list 1
     # web-000007.v03.tar.zst: the frame at 120,443,904 (numpy 2.5.5)
-    web 7 3fa9c1d2 3:12-14,20 9K4T
-    web 7 3fa9c1d2 5 0YQE
-    web 7 blob e3b0c442…b855 M2PA
+    web 7 3fa9c1d2 3:12-14,20 4W8N
+    web 7 3fa9c1d2 5 TEHS
+    web 7 blob e3b0c442…b855 CSSY
 
 Each code stands for itself: stream, sequence, the first digits of the digest of the volume set, the
 volume, its segments, and a word that tells when one of these was mistyped. Capitals or not, O for
