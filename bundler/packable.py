@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from bundler.archive.spread import Wanted
+from bundler.archive.wanted import Wanted
 from bundler.model.artifact import Blob, Sha256, is_sdist, parse_file_name
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.model.volume import Form

@@ -8,8 +8,8 @@ rows lack a byte, it can be computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
@@ -17,6 +17,7 @@ from bundler.model.artifact import Blob, Sha256
 from bundler.model.canonical import canonical
 from bundler.model.document import FORMAT, Reader
 from bundler.model.manifest import blob_to_json
+from bundler.model.volume import Slice, slices_from_json, slices_to_json
 
 MAX_ROWS: Final = 4
 """Parity rows of a set."""
@@ -51,11 +52,13 @@ class ParityDocument:
         piece_size: Of every piece but the last of a row, in bytes.
         columns: By number of the volume.
         rows: The pieces of each row, in their order.
+        slices: Which of the columns' blobs are parts of others, by the digest of the part.
     """
 
     piece_size: int
     columns: tuple[Column, ...]
     rows: tuple[tuple[Blob, ...], ...]
+    slices: Mapping[Sha256, Slice] = field(default_factory=dict)
 
     @property
     def length(self) -> int:
@@ -84,6 +87,7 @@ class ParityDocument:
                     for column in self.columns
                 ],
                 "rows": [{"pieces": [blob_to_json(piece) for piece in row]} for row in self.rows],
+                "slices": slices_to_json(self.slices),
             }
         )
 
@@ -100,6 +104,7 @@ class ParityDocument:
             piece_size=document.positive("piece-size"),
             columns=tuple(_column_from_json(item) for item in document.objects("columns")),
             rows=tuple(_row_from_json(item) for item in document.objects("rows")),
+            slices=slices_from_json(document),
         )
         document.finish()
         check_shape(len(found.columns), len(found.rows))
