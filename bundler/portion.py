@@ -139,7 +139,7 @@ def asked_again(authority: Authority, asked: Sequence[Lost]) -> Again:
     found: set[Blob] = set()
     for lost in asked:
         if isinstance(lost, LostBlob):
-            found |= _named(everything, lost)
+            found |= _named(described, lost)
         else:
             found |= _packed(known, lost)
     if not (blobs := frozenset(found & everything)):
@@ -194,8 +194,12 @@ def _stated(authority: Authority, receipt: Receipt, path: Path) -> Live:
     return live
 
 
-def _named(everything: set[Blob], lost: LostBlob) -> set[Blob]:
-    found = {blob for blob in everything if blob.sha256 == lost.sha256}
+def _named(described: Described, lost: LostBlob) -> set[Blob]:
+    """A blob; with a project's document, its files: who lacks the one cannot name the others."""
+    found = {blob for blob in described.blobs() if blob.sha256 == lost.sha256}
+    for document in described.documents:
+        if described.manifest.projects[document.name] in found:
+            found |= {blob for file in document.files for blob in file.blobs()}
     if not found:
         raise RefusedError(
             f"the blob {lost.sha256} is not of sequence {lost.sequence} of {lost.stream}",

@@ -119,6 +119,15 @@ def test_a_blob_by_its_digest(authority: Authority) -> None:
     assert asked_again(authority, [asked]).blobs == {blob}
 
 
+def test_a_document_brings_its_files_along(authority: Authority) -> None:
+    described = recorded(authority, 2)
+    documents = {str(name): blob for name, blob in described.manifest.projects.items()}
+    asked = LostBlob(stream="test", sequence=2, sha256=documents["lib"].sha256)
+    expected = {documents["lib"], *blobs_of(described, "lib")}
+    assert asked_again(authority, [asked]).blobs == expected
+    assert len(expected) == 3
+
+
 @pytest.mark.parametrize("sequence", [1, 3])
 def test_resend_of_another_sequence_than_the_last(authority: Authority, sequence: int) -> None:
     asked = LostBlob(stream="test", sequence=sequence, sha256=Sha256("0" * 64))
