@@ -55,9 +55,9 @@ _STAGED = "staged.targets.json"
 
 # In hexadecimal digits, an ML-DSA-87 signature has 9,254 bytes and its public key in PEM 3,600; for
 # P-384, 208 and 215.
-_KEY_ROOM, _SMALL_KEY_ROOM = 16 << 10, 1 << 10
+_KEY_ROOM, _SMALL_KEY_ROOM = 16 << 10, 1280
 _SMALL_KEYS = frozenset({"ed25519", "ecdsa"})
-_METADATA_ROOM = 4 << 10
+_METADATA_ROOM = 2 << 10
 _VOLUME_ROOM = 256
 
 
