@@ -10,9 +10,10 @@ All volumes of a call are tried; then every sequence that they may have complete
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -32,18 +33,21 @@ from bundler.events import Noticed, Observer
 from bundler.mirror.arrivals import Arrival, forget, keep, missing_in
 from bundler.mirror.attempt import Attempt, noting, of_pipe, of_volume
 from bundler.mirror.attested import MakeJudge, check_verdicts
+from bundler.mirror.early import EarlyChecks
+from bundler.mirror.filing import look_into
 from bundler.mirror.incomplete import check_base, explained, passed_over, require_all
 from bundler.mirror.journal import About, Journal, Operator
 from bundler.mirror.layout import Mirror
 from bundler.mirror.named import Named, Welcome
 from bundler.mirror.publish import Published, may_go_live, prepare, publish
+from bundler.mirror.recover import forget_parity, is_parity, parity_store, recover
 from bundler.mirror.remembered import remembered
 from bundler.mirror.scan import scan_all
 from bundler.mirror.scanner import Scanner
 from bundler.mirror.settle import Landed, settle
 from bundler.mirror.waiting import hold, release
 from bundler.model.artifact import Blob
-from bundler.model.volume import index_stream
+from bundler.model.volume import Segment, index_stream
 from bundler.trust.gate import Admission, Anchor, admit, commit, remember_roots
 from bundler.trust.keys import fingerprint
 
@@ -182,30 +186,35 @@ def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Rece
         mirror.store.sweep()
         Sliced(mirror.store).sweep()
         _look_ahead(volumes, mirror)
-        for source in sources(volumes, inside.pipe, failures):
-            with failures.collected():
-                _take_in(source, mirror, inside, journal, landed)
-
-        def finish(one: Landed) -> Received:
-            return _finish(one, mirror, inside, journal)
-
-        received = settle(mirror, landed, finish, failures, inside.observe)
+        with EarlyChecks(partial(look_into, mirror)) as early:
+            work = _Work(mirror, inside, journal, early)
+            for source in sources(volumes, inside.pipe, failures):
+                with failures.collected():
+                    _take_in(source, work, landed)
+            finish = partial(_finish, work=work)
+            received = settle(mirror, landed, finish, failures, inside.observe)
+        _tell_mended(landed, received, failures, inside.observe)
     for each in received if failures.errors else ():
         inside.observe(Noticed(each.words))
     failures.raise_all()
     return received
 
 
-def _take_in(
-    source: Source,
-    mirror: Mirror,
-    inside: Inside,
-    journal: Journal,
-    landed: dict[tuple[str, int], Landed],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What every step of unpacking works with."""
+
+    mirror: Mirror
+    inside: Inside
+    journal: Journal
+    early: EarlyChecks
+
+
+def _take_in(source: Source, work: _Work, landed: dict[tuple[str, int], Landed]) -> None:
     """Bring in the blobs of one volume, as far as they are what was signed."""
+    mirror, inside = work.mirror, work.inside
     about = of_pipe(source.name) if source.piped else of_volume(Path(source.name))
-    noted = Attempt(mirror, journal, about)
+    noted = Attempt(mirror, work.journal, about)
     with noting(noted, inside.observe):
         head = head_of(source)
         anchor = remembered(mirror, _claimed_stream(head))
@@ -214,12 +223,13 @@ def _take_in(
         noted.received(admission.index, head.entries[admission.index.name])
         remember_roots(admission, mirror.trust)
         check_base(admission, anchor)
-        arrival, named = Arrival(head.entries, admission), Named(mirror, admission.manifest)
+        arrival = Arrival(head.entries, admission)
+        named = Named(mirror, admission.manifest, work.early.expect)
         one = landed.setdefault((admission.stream, admission.sequence), Landed())
         try:
-            _unpack(source, admission, named, mirror, inside.observe)
-        except (DamagedError, IncompleteError):
-            one.refused = True
+            _unpack(source, admission, named, work)
+        except (DamagedError, IncompleteError) as error:
+            one.damage.append(error)
             # By its head, one can say what is missing of it.
             if admission.index.manifest != anchor.manifest or named.missing():
                 keep(mirror, arrival)
@@ -231,12 +241,13 @@ def _take_in(
         one.now, one.attempt = one.now + 1, noted
 
 
-def _unpack(
-    source: Source, admission: Admission, named: Named, mirror: Mirror, observe: Observer
-) -> None:
-    index = admission.index
-    keeper = Keeper(mirror.store, mirror.has, index.slices)
+def _unpack(source: Source, admission: Admission, named: Named, work: _Work) -> None:
+    index, mirror, observe = admission.index, work.mirror, work.inside.observe
+    keeper = Keeper(mirror.store, mirror.has, index.slices, work.early.begin)
     check = Welcome(named, index).check
+    if is_parity(admission):
+        store = parity_store(mirror, admission.stream, admission.sequence)
+        keeper, check = Keeper(store), _any_segment
     try:
         passed = unpack_volume(index, source, keeper, check=check, observe=observe)
     except DamagedVolumeError as error:
@@ -245,49 +256,59 @@ def _unpack(
         raise passed_over(source.name, admission, named, passed)
 
 
-def _finish(one: Landed, mirror: Mirror, inside: Inside, journal: Journal) -> Received:
+def _any_segment(segment: Segment) -> bool:  # noqa: ARG001 - takes the place of `Welcome.check`
+    """Parity is held against nothing but its digests: what is made of it will be."""
+    return True
+
+
+def _finish(one: Landed, *, work: _Work) -> Received:
     """Make a sequence live, or let it wait for approval, if everything of it is here."""
+    mirror, inside = work.mirror, work.inside
     newest, observe = one.newest, inside.observe
     anchor = remembered(mirror, newest.admission.stream)
     admission = newest.admission
     if admission.previous != anchor.sequence:  # another one of the stream has just been accepted
         admission = admit(newest.entries, anchor)
-    noted = one.attempt or Attempt(mirror, journal, About())
+    noted = one.attempt or Attempt(mirror, work.journal, About())
     noted.recognised(admission.index)
     with noting(noted, observe):
         try:
             if not _stands_alone(admission):
                 noted.doing = "live"
+                recover(mirror, one.volumes, work.early, observe)
                 require_all(mirror, one.volumes, anchor)
                 noted.doing = "verified"
             check_verdicts(mirror, admission.manifest, inside.make_judge, observe)
             if _stands_alone(admission):
                 noted.verified()
             noted.doing = "live"
-            return _go_live(admission, mirror, inside, noted)
+            return _go_live(admission, work, noted)
         except IncompleteError:
             keep(mirror, newest)
             require_all(mirror, one.volumes, anchor)
             raise
 
 
-def _go_live(admission: Admission, mirror: Mirror, inside: Inside, noted: Attempt) -> Received:
+def _go_live(admission: Admission, work: _Work, noted: Attempt) -> Received:
+    mirror, inside, early = work.mirror, work.inside, work.early
     manifest, observe = admission.manifest, inside.observe
     waits = not may_go_live(mirror, manifest, observe)
     scanners = [*noted.policy.scanners(), *inside.scan]
     if waits or scanners:
-        files = prepare(mirror, manifest, observe)
+        files = prepare(mirror, manifest, observe, early)
+        early.fresh = not scanners
         scan_all(mirror, files, scanners, noted, observe)
     published = None
     if waits:
         commit(admission, mirror.trust)
         hold(mirror, manifest, observe)
     else:
-        published = publish(mirror, manifest, observe)
+        published = publish(mirror, manifest, observe, early)
         commit(admission, mirror.trust)
         release(mirror, admission.stream)
         noted.live(published)
     forget(mirror, admission.stream, admission.sequence)
+    forget_parity(mirror, admission.stream, admission.sequence)
     return Received(admission, published, tuple(map(fingerprint, noted.policy.approvers)))
 
 
@@ -304,6 +325,21 @@ def _look_ahead(volumes: Sequence[Path], mirror: Mirror) -> None:
             index = admit(head.entries, remembered(mirror, _claimed_stream(head))).index
             missing.update(Keeper(mirror.store, mirror.has, index.slices).missing(index))
     require_room(mirror.store.root, sum(blob.size for blob in missing))
+
+
+def _tell_mended(
+    landed: Mapping[tuple[str, int], Landed],
+    received: Sequence[Received],
+    failures: Failures,
+    observe: Observer,
+) -> None:
+    """What was wrong with a volume is no failure when its sequence is whole all the same."""
+    for each in received:
+        one = landed.get((each.admission.stream, each.admission.sequence))
+        for error in one.damage if one else ():
+            if error in failures.errors:
+                failures.errors.remove(error)
+                observe(Noticed(f"not needed any more: {error.message}"))
 
 
 def _stands_alone(admission: Admission) -> bool:

@@ -25,8 +25,17 @@ class Keeper:
         store: BlobStore,
         have: Callable[[Blob], bool] | None = None,
         slices: Mapping[Sha256, Slice] | None = None,
+        kept: Callable[[Blob], None] = lambda _blob: None,
     ) -> None:
-        """`have` says which need not be brought, and is called from several threads."""
+        """Prepare.
+
+        Args:
+            store: Where they go.
+            have: Says which need not be brought; called from several threads, as is `kept`.
+            slices: Which of them are parts of others.
+            kept: Is called with each blob that is whole and in the store now.
+        """
+        self._kept = kept
         self.store = store
         self._have = have or store.has
         self._slices = slices or {}
@@ -65,3 +74,4 @@ class Keeper:
         else:
             file.flush()
             self.store.adopt(blob, Path(file.name))
+            self._kept(blob)

@@ -45,7 +45,7 @@ class Sliced:
             if not self._is_begun(part.whole):
                 self._begin(part.whole)
         flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(self._path(part.whole), flags), "wb") as file:
+        with os.fdopen(os.open(self.path(part.whole), flags), "wb") as file:
             file.seek(part.offset)
             yield file
 
@@ -82,13 +82,13 @@ class Sliced:
     def _begin(self, whole: Blob) -> None:
         make_folder(self._folder, 0o700)
         self._drop(whole.sha256)
-        with self._path(whole).open("xb") as file:
+        with self.path(whole).open("xb") as file:
             file.truncate(whole.size)
-        self._path(whole).chmod(0o600)
+        self.path(whole).chmod(0o600)
         sync_folder(self._folder)
 
     def _adopt(self, whole: Blob) -> None:
-        path = self._path(whole)
+        path = self.path(whole)
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != whole.sha256:
@@ -109,7 +109,7 @@ class Sliced:
         (self._folder / sha256).unlink(missing_ok=True)
 
     def _is_begun(self, whole: Blob) -> bool:
-        path = self._path(whole)
+        path = self.path(whole)
         return path.is_file() and path.stat().st_size == whole.size
 
     def _is_covered(self, whole: Blob) -> bool:
@@ -125,7 +125,8 @@ class Sliced:
             if marker := _MARKER.fullmatch(path.name):
                 yield int(marker[2]), int(marker[3])
 
-    def _path(self, whole: Blob) -> Path:
+    def path(self, whole: Blob) -> Path:
+        """The file that a whole is written to until it is complete."""
         return self._folder / whole.sha256
 
     def _marker(self, part: Slice, size: int) -> Path:

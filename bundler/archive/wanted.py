@@ -51,15 +51,15 @@ def row_limit(
 ) -> int:
     """How many bytes of blobs a volume may have so that a row of parity fits into one, too.
 
-    `head` is a bound of that volume's head. A row does not compress, and beside it stand the
-    documents and the parity document, which lists every blob of the set.
+    `head` is a bound of that volume's head. A row does not compress, and beside it stands the
+    parity document, which lists every blob of the set.
     """
     size = limits.size or 0
     most, pieces = most_volumes(segments, limits), size // PIECE + 2
     repeated = list(everywhere.blobs) if everywhere else []
     listed_blobs = sum(len(each.blobs) for each in segments) + most * (len(repeated) + 1)
     document = 120 * (listed_blobs + rows * pieces) + 300 * most
-    beside = head + ustar.stream_length(repeated) + document + 4096 * pieces
+    beside = head + document + 4096 * pieces
     found = size - beside - size // 10_000
     if found < size // 2:
         raise too_small(limits)

@@ -6,7 +6,7 @@ those that the officers signed: the manifest, and the documents that it names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from packaging.utils import NormalizedName
@@ -15,7 +15,7 @@ from bundler.errors import DamagedError
 from bundler.mirror.layout import Mirror
 from bundler.mirror.union import parts_of, read_document
 from bundler.model.artifact import Blob
-from bundler.model.manifest import VerifiedManifest
+from bundler.model.manifest import Manifest, ProjectDocument, VerifiedManifest
 from bundler.model.volume import Segment, VerifiedIndex
 
 _NAMED: Final = 10
@@ -28,7 +28,14 @@ class Named:
         unread: Projects whose document has not arrived, so that their files are not known.
     """
 
-    def __init__(self, mirror: Mirror, manifest: VerifiedManifest) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        manifest: VerifiedManifest,
+        seen: Callable[[Manifest, ProjectDocument], None] = lambda _manifest, _document: None,
+    ) -> None:
+        """`seen` is called with each document that is read."""
+        self._seen = seen
         self.manifest = manifest
         self.unread = set(manifest.projects)
         self._mirror = mirror
@@ -45,7 +52,9 @@ class Named:
         """
         for project in sorted(self.unread):
             if self._mirror.store.has(self.manifest.projects[project]):
-                for file in read_document(self._mirror, self.manifest, project).files:
+                document = read_document(self._mirror, self.manifest, project)
+                self._seen(self.manifest, document)
+                for file in document.files:
                     self._name(file.blob, file.filename, project)
                     if file.provenance is not None:
                         self._name(file.provenance, f"the provenance of {file.filename}", project)
