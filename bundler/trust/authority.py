@@ -23,10 +23,8 @@ from bundler.model.document import FORMAT, Reader
 from bundler.model.manifest import parse_stream
 from bundler.trust.holders import KeyHolder
 from bundler.trust.keyfiles import PUBLIC_SUFFIX
-from bundler.trust.keyless import MAX_BUNDLE, KeylessKey
 from bundler.trust.metadata import (
     PACKING,
-    ROLES,
     T,
     entry,
     latest_root,
@@ -35,6 +33,7 @@ from bundler.trust.metadata import (
     root_version,
 )
 from bundler.trust.pending import officers_at_hand, quorums
+from bundler.trust.room import metadata_bounds
 from bundler.trust.signing import (
     LIFETIMES,
     Board,
@@ -52,13 +51,6 @@ PENDING: Final = "pending.root.json"
 
 _WRITTEN = "authority.json"
 _STAGED = "staged.targets.json"
-
-# In hexadecimal digits, an ML-DSA-87 signature has 9,254 bytes and its public key in PEM 3,600; for
-# P-384, 208 and 215.
-_KEY_ROOM, _SMALL_KEY_ROOM = 16 << 10, 1280
-_SMALL_KEYS = frozenset({"ed25519", "ecdsa"})
-_METADATA_ROOM = 2 << 10
-_VOLUME_ROOM = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,18 +216,8 @@ class Authority:
 
         There is room for the next root as well, which a head with new dates may need.
         """
-        root = self.root
-        bound = _METADATA_ROOM + sum(
-            _SMALL_KEY_ROOM if key.keytype in _SMALL_KEYS else _KEY_ROOM
-            for key in root.keys.values()
-        )
         chain = {name: len(data) for name, data in self.root_chain().items()}
-        chain[entry(f"{root.version + 1}.root.json")] = bound
-        below = {entry(f"{role}.json"): bound for role in ROLES}
-        below[entry(f"{PACKING}.json")] += _VOLUME_ROOM * volumes
-        keyless = sum(isinstance(key, KeylessKey) for key in root.keys.values())
-        below[entry("targets.json")] += 2 * MAX_BUNDLE * keyless  # in hexadecimal digits, too
-        return chain | below
+        return chain | metadata_bounds(self.root, volumes)
 
     def draft(
         self, manifest: bytes, sequence: int, signers: Sequence[Signer], now: datetime
