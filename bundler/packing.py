@@ -19,8 +19,8 @@ from securesystemslib.signer import Signer
 
 from bundler.archive.folder import FolderWriter
 from bundler.archive.pack import LONGEST, VolumeWriter, head_reserve
-from bundler.archive.room import Limits
-from bundler.archive.spread import Begin, Spreader, Wanted, Writer, most_volumes
+from bundler.archive.room import Limits, most_volumes
+from bundler.archive.spread import Begin, Spreader, Wanted, Writer
 from bundler.disk import atomic_write
 from bundler.errors import BundlerError
 from bundler.events import Observer
@@ -199,7 +199,7 @@ def _set_bound(manifest: Manifest, shape: Shape, segments: Sequence[Wanted], lim
     longest = max(names, key=len, default=None)
     first = VolumeSummary(size=LONGEST, parity=False, projects=tuple(names))
     other = VolumeSummary(size=LONGEST, parity=False, projects=(longest,) if longest else ())
-    more = most_volumes(segments, limits) + shape.parity
+    more = most_volumes([each.plain for each in segments], limits) + shape.parity
     return len(_volume_set(manifest, shape, (first, *[other] * more)).to_bytes())
 
 

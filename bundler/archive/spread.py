@@ -17,7 +17,6 @@ from packaging.utils import NormalizedName
 
 from bundler.archive import ustar
 from bundler.archive.compress import OpenBlob
-from bundler.archive.frame import size_bound
 from bundler.archive.room import Limits, Room, listed
 from bundler.archive.slices import check_whole, opener_of, part_of
 from bundler.errors import BundlerError
@@ -25,6 +24,11 @@ from bundler.events import Finished, Observer, Started, ignore
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.volume import Segment, Slice, VolumeIndex
 from bundler.model.volume_set import VolumeSummary
+
+MOST_VOLUMES = 500
+"""All are open until the last one is packed, and nobody wants to carry more."""
+_BOTH_ENDS = 2 << 10
+"""What the list in a head says of parts of blobs at the beginning and at the end, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +230,7 @@ class Spreader:
                 segment = volume.writer.append(wanted.label, blobs, open_blob, give_up, phase=phase)
                 volume.room.take(segment)
                 volume.projects.update(wanted.projects)
-            elif volume.room.is_wide:
+            elif volume.room.part(wanted.label, rest[0], rest[0].size):
                 self._cut(wanted, rest.pop(0), open_blob, give_up, phase)
             else:
                 self._next(open_blob, give_up, phase)
@@ -244,13 +248,14 @@ class Spreader:
         done = 0
         while done < blob.size:
             volume = self.volumes[-1]
-            size = volume.room.largest_slice(wanted.label, blob, blob.size - done)
+            size = volume.room.part(wanted.label, blob, blob.size - done)
             if not size:
-                if volume.room.is_wide:
-                    raise _too_small(self._limits)
                 self._next(open_blob, give_up, phase)
                 continue
             part = part_of(open_blob, blob, done, size)
+            if part.sha256 in volume.slices:  # an index gives it one place only
+                self._next(open_blob, give_up, phase)
+                continue
             opened = opener_of(open_blob, blob, done)
             segment = volume.writer.append(wanted.label, [part], opened, give_up, phase=phase)
             volume.room.take(segment)
@@ -260,38 +265,27 @@ class Spreader:
 
     def _next(self, open_blob: OpenBlob, give_up: Callable[[], None], phase: str) -> None:
         """Begin another volume."""
+        if len(self.volumes) == MOST_VOLUMES:
+            raise BundlerError(
+                f"{MOST_VOLUMES} volumes of {self._limits.size} bytes are too few",
+                hint="give a larger --volume-size",
+            )
         everywhere = [self._everywhere] if self._everywhere else []
         documents = listed([each.plain for each in everywhere], self._limits)
-        room = Room(self._limits, *self._begin.reserve(documents + self._ahead))
-        if (
-            self._limits.size is not None
-            and room.reserved + sum(ustar.stream_length(each.blobs) for each in everywhere)
-            > self._limits.size // 2
+        needed = documents + self._ahead + _BOTH_ENDS
+        reserved, share = self._begin.reserve(needed)
+        size = reserved + sum(ustar.stream_length(each.blobs) for each in everywhere)
+        if self._limits.size is not None and (
+            size > self._limits.size // 2 or share < min(needed, 2 * documents + _BOTH_ENDS)
         ):
-            raise _too_small(self._limits)
+            raise BundlerError(
+                f"a volume of {self._limits.size} bytes is too small: its head and the documents"
+                " would take more than half of it",
+                hint="give a larger --volume-size",
+            )
+        room = Room(self._limits, reserved, share)
         writer = self._begin.writer(len(self.volumes) + 1, room.reserved)
         self.volumes.append(Written(self._stack.enter_context(writer), room))
         for wanted in everywhere:
             segment = writer.append(*wanted.plain, open_blob, give_up, phase=phase)
             room.take(segment, fresh=True)
-
-
-def most_volumes(segments: Sequence[Wanted], limits: Limits) -> int:
-    """No set of these segments has more volumes.
-
-    Half of each is for segments at least, or a sixteenth of it for the list of them, and it is
-    closed when less than a sixteenth of it is left.
-    """
-    if limits.size is None:
-        return 1
-    length = sum(size_bound(ustar.stream_length(each.blobs)) for each in segments)
-    lists = listed([each.plain for each in segments], limits)
-    return 16 * length // (7 * limits.size) + 16 * lists // limits.size + 3
-
-
-def _too_small(limits: Limits) -> BundlerError:
-    return BundlerError(
-        f"a volume of {limits.size} bytes is too small: its head and the documents would take more"
-        " than half of it",
-        hint="give a larger --volume-size",
-    )
