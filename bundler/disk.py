@@ -17,19 +17,23 @@ from bundler.errors import BundlerError
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+class NoRoomError(BundlerError):
+    """A disk is full, or too small for what shall come."""
+
+
 @contextmanager
 def no_room_explained(folder: Path, need: int | None = None) -> Iterator[None]:
     """Explain a full disk: the error names the folder, what is free and, if known, the need.
 
     Raises:
-        BundlerError: when the filesystem or the user's quota is full, or the file is larger than
+        NoRoomError: when the filesystem or the user's quota is full, or the file is larger than
             the filesystem takes.
     """
     try:
         yield
     except OSError as error:
         if error.errno == errno.EFBIG:
-            raise BundlerError(
+            raise NoRoomError(
                 f"{folder} takes no file that large{'' if need is None else f': {need} bytes'}",
                 hint="FAT takes less than 4 GiB a file; exFAT and others take more",
             ) from error
@@ -40,9 +44,24 @@ def no_room_explained(folder: Path, need: int | None = None) -> Iterator[None]:
         hint = "make room or choose another folder, then run the command again"
         if os.statvfs(folder).f_favail == 0:
             hint = f"its filesystem takes no more files (inodes); {hint}"
-        raise BundlerError(
+        raise NoRoomError(
             f"no room left in {folder}: {wanted}{free} are free", hint=hint
         ) from error
+
+
+def require_room(folder: Path, need: int) -> None:
+    """Refuse to begin what will not fit; `need` in bytes.
+
+    Raises:
+        NoRoomError: naming both numbers.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise NoRoomError(
+            f"not enough room in {folder}: {need} bytes are needed, {free} are free; nothing was"
+            " written",
+            hint="make room, then run the command again",
+        )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import BinaryIO, Protocol
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from bundler.archive.spread import Wanted
+from bundler.archive.wanted import Wanted
 from bundler.model.artifact import Blob, Sha256, is_sdist, parse_file_name
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.model.volume import Form
@@ -42,6 +42,12 @@ class Described:
                 found.setdefault(parse_file_name(file.filename).version, []).append(file)
             for version in sorted(found):
                 yield document.name, version, found[version]
+
+    def blobs(self) -> Iterator[Blob]:
+        """Every blob that a mirror needs for it; some may come twice."""
+        yield from self.manifest.blobs()
+        for file in self.files():
+            yield from file.blobs()
 
 
 class Ending(Protocol):

@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,15 +20,19 @@ from securesystemslib.signer import Signer
 from bundler.archive.folder import FolderWriter
 from bundler.archive.pack import LONGEST, VolumeWriter, head_reserve
 from bundler.archive.room import Limits, most_volumes
-from bundler.archive.spread import Begin, Spreader, Wanted, Writer
+from bundler.archive.spread import Begin, Spreader
+from bundler.archive.store import BlobStore
+from bundler.archive.wanted import row_limit, with_rows
+from bundler.archive.writer import Writer
 from bundler.disk import atomic_write
 from bundler.errors import BundlerError
 from bundler.events import Observer
-from bundler.model.artifact import Sha256
+from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import Manifest
 from bundler.model.volume import Form
 from bundler.model.volume_set import VolumeSet, VolumeSummary, set_label, set_name
 from bundler.packable import Blobs, Described, Ending, Shape, contents, documents, paths, releases
+from bundler.records import keep
 from bundler.report.labels import label_sheet
 from bundler.second_opinion.beside import program_beside
 from bundler.trust.authority import Authority
@@ -110,8 +114,9 @@ def pack(
             spreader.write(behind, blobs.open, phase="contents")
         signed = manifest.to_bytes()
         roots = {name: _sha256(data) for name, data in authority.root_chain().items()}
+        parity = _add_parity(spreader, shape, blobs, out / f".{label}.parity.part")
         indexes = spreader.finish(stream, sequence, _sha256(signed), roots)
-        volumes = _volume_set(manifest, shape, spreader.summaries(indexes))
+        volumes = replace(_volume_set(manifest, shape, spreader.summaries(indexes)), parity=parity)
         packed = {volumes.name: volumes.to_bytes()}
         packed |= {index.name: index.to_bytes() for index in indexes}
         before_signing()
@@ -124,6 +129,7 @@ def pack(
             targets=targets,
         )
         _remember(described, authority)
+        keep(authority, replace(described, manifest=manifest), packed, blobs.open)
         # First the record, then the name: a crash between them skips a sequence, it never makes
         # two different bundles with the same one.
         authority.record(sequence, signed, head)
@@ -143,6 +149,17 @@ def pack(
     )
 
 
+def _add_parity(spreader: Spreader, shape: Shape, blobs: Blobs, scratch: Path) -> Blob | None:
+    """Write parity volumes, if any are wanted; the parity document."""
+    if not shape.parity:
+        return None
+    shutil.rmtree(scratch, ignore_errors=True)
+    try:
+        return spreader.add_parity(shape.parity, blobs.open, BlobStore(scratch, durable=False))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 _SUFFIX: Mapping[Form, str] = {"zst": ".tar.zst", "tar": ".tar", "files": ""}
 
 
@@ -159,11 +176,17 @@ def _spreader(
     segments = [*releases(described, shape), *contents(largest, shape)]
     if first is not None:
         segments.insert(0, first)
+    plain = [each.plain for each in segments]
+    most = most_volumes(plain, with_rows(limits) if shape.parity else limits)
     others = {
         **packer.authority.head_bounds(),
         MANIFEST: len(largest.to_bytes()),
-        set_name(largest.stream, largest.sequence): _set_bound(largest, shape, segments, limits),
+        set_name(largest.stream, largest.sequence): _set_bound(largest, shape, most),
     }
+    if shape.parity and shape.size is not None:
+        head, _ = head_reserve(shape.size // 100, others, limits)
+        rows = row_limit(segments, first, limits, shape.parity, head)
+        limits = replace(limits, content=rows)
     places = dict(paths(described))
 
     def writer(number: int, reserved: int) -> Writer:
@@ -193,14 +216,14 @@ def _volume_set(manifest: Manifest, shape: Shape, volumes: Sequence[VolumeSummar
     )
 
 
-def _set_bound(manifest: Manifest, shape: Shape, segments: Sequence[Wanted], limits: Limits) -> int:
+def _set_bound(manifest: Manifest, shape: Shape, most: int) -> int:
     """The set has each project once, and once more where a volume ends within it."""
     names = sorted(manifest.projects)
     longest = max(names, key=len, default=None)
     first = VolumeSummary(size=LONGEST, parity=False, projects=tuple(names))
     other = VolumeSummary(size=LONGEST, parity=False, projects=(longest,) if longest else ())
-    more = most_volumes([each.plain for each in segments], limits) + shape.parity
-    return len(_volume_set(manifest, shape, (first, *[other] * more)).to_bytes())
+    bound = _volume_set(manifest, shape, (first, *[other] * (most + shape.parity)))
+    return len(replace(bound, parity=Blob(Sha256("0" * 64), LONGEST)).to_bytes())
 
 
 def sweep(out: Path, stream: str) -> None:
@@ -214,7 +237,9 @@ def sweep(out: Path, stream: str) -> None:
     if not out.is_dir():
         raise BundlerError(f"{out} is not a folder", hint="give a folder with -o")
     label = rf"{stream}-\d{{6,}}(\.since-\d{{6,}}|\.again)?"
-    leftover = re.compile(rf"{label}\.v\d+(\.tar(\.zst)?)?\.part|\.{label}\.(locks|verify)\.part")
+    leftover = re.compile(
+        rf"{label}\.v\d+(\.tar(\.zst)?)?\.part|\.{label}\.(locks|verify|parity)\.part"
+    )
     for path in out.iterdir():
         if leftover.fullmatch(path.name):
             if path.is_dir():

@@ -2,49 +2,68 @@
 
 The gate speaks first: nothing of a volume is decompressed, and no document in it is parsed, before
 its signatures were checked against a root that was here before. A volume is opened for reading
-only, and what is wrong with it changes neither the mirror nor what the gate remembers: it makes the
-journal longer, which says why.
+only, and what is wrong with it changes neither what is served nor what the gate remembers: it makes
+the journal longer, which says why.
+
+All volumes of a call are tried; then every sequence that they may have completed is looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from bundler.archive.head import Head, read_head
-from bundler.archive.unpack import unpack_volume, verify_volume
-from bundler.errors import BundlerError, DamagedError
-from bundler.events import Observer
-from bundler.mirror.attempt import attempt, of_volume
+from bundler.archive.failures import Failures
+from bundler.archive.frames import DamagedVolumeError
+from bundler.archive.head import Head
+from bundler.archive.keep import Keeper
+from bundler.archive.medium import check_form, head_of, opened, sources
+from bundler.archive.sliced import Sliced
+from bundler.archive.source import Source
+from bundler.archive.unpack import unpack_volume
+from bundler.archive.verify import verify_volume
+from bundler.disk import require_room
+from bundler.errors import BundlerError, DamagedError, IncompleteError
+from bundler.events import Noticed, Observer
+from bundler.mirror.arrivals import Arrival, forget, keep, missing_in
+from bundler.mirror.attempt import Attempt, noting, of_pipe, of_volume
 from bundler.mirror.attested import MakeJudge, check_verdicts
-from bundler.mirror.generations import live
-from bundler.mirror.journal import Operator
+from bundler.mirror.early import EarlyChecks
+from bundler.mirror.filing import look_into
+from bundler.mirror.incomplete import check_base, explained, passed_over, require_all
+from bundler.mirror.journal import About, Journal, Operator
 from bundler.mirror.layout import Mirror
+from bundler.mirror.named import Named, Welcome
 from bundler.mirror.publish import Published, may_go_live, prepare, publish
+from bundler.mirror.remembered import remembered
 from bundler.mirror.scan import scan_all
 from bundler.mirror.scanner import Scanner
-from bundler.mirror.union import read_document
+from bundler.mirror.settle import Landed, settle
 from bundler.mirror.waiting import hold, release
 from bundler.model.artifact import Blob
-from bundler.model.manifest import VerifiedManifest
-from bundler.model.volume import Segment, index_stream
-from bundler.trust.gate import (
-    Admission,
-    Anchor,
-    admit,
-    commit,
-    load_anchor,
-    remember_roots,
-)
+from bundler.model.volume import index_stream
+from bundler.trust.gate import Admission, Anchor, admit, commit, remember_roots
 from bundler.trust.keys import fingerprint
+
+__all__ = [
+    "Inside",
+    "Received",
+    "missing_in",
+    "read_heads",
+    "read_volume_head",
+    "unpack",
+    "verify",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A bundle that is live now, or waits for approval.
+    """A sequence that is live now, or waits for approval.
 
     Attributes:
         published: Says whether anything changed; None while it waits.
@@ -55,6 +74,31 @@ class Received:
     published: Published | None
     approvers: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """What became of it."""
+        state = "is live" if self.published else "waits for approval"
+        return f"{self.admission.stream} sequence {self.admission.sequence} {state}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """What unpacking works with.
+
+    Attributes:
+        make_judge: Called when there are attestations, with a trust root and a profile.
+        operator: Who does it, for the journal.
+        scan: Scanners that must let files pass, beside those that the mirror's policy asks for.
+        pipe: What `-` stands for among the volumes.
+        observe: Hears about the progress.
+    """
+
+    make_judge: MakeJudge
+    operator: Operator
+    scan: Sequence[Scanner] = ()
+    pipe: BinaryIO = field(default_factory=BytesIO)
+    observe: Observer
+
 
 def read_volume_head(volume: Path) -> Head:
     """The head of a volume; nothing of it is verified.
@@ -62,148 +106,222 @@ def read_volume_head(volume: Path) -> Head:
     Raises:
         DamagedError: if the file is not a bundle volume.
     """
-    with _opened(volume) as file:
-        return read_head(file)
+    with opened(volume) as source:
+        return head_of(source)
 
 
-def verify(volume: Path, judge: Anchor | Mirror, *, observe: Observer) -> Admission:
-    """Check signatures and every byte of a volume; nothing is decompressed or written.
+def read_heads(volumes: Iterable[Path], pipe: BinaryIO) -> list[Head]:
+    """The heads of volumes; nothing of them is verified.
+
+    Raises:
+        DamagedError: if a file is not a bundle volume, or they are not all of one bundle.
+    """
+    found: list[Head] = []
+    failures = Failures()
+    for source in sources(volumes, pipe, failures):
+        with failures.collected():
+            head = head_of(source)
+            if found and head.entries.get("manifest.json") != found[0].entries.get("manifest.json"):
+                raise DamagedError(
+                    f"{source.name} is of another bundle than the volumes before it",
+                    hint="inspect the volumes of one bundle at a time",
+                )
+            found.append(head)
+    failures.raise_all()
+    return found
+
+
+def verify(
+    volumes: Iterable[Path],
+    judge: Anchor | Mirror,
+    *,
+    pipe: BinaryIO,
+    observe: Observer,
+) -> list[tuple[str, Admission]]:
+    """Check signatures and every byte of volumes; nothing is decompressed or written.
 
     Args:
-        volume: The file.
+        volumes: The files; all are tried.
         judge: A root that the caller trusts, or the mirror that it is pinned in.
+        pipe: What `-` stands for.
         observe: Hears about the progress.
+
+    Returns:
+        The name of each volume, and what the gate found.
 
     Raises:
         TrustError: if the signatures do not lead to a trusted root.
-        DamagedError: if the volume is not what was signed.
+        DamagedError: if a volume is not what was signed.
     """
-    with _opened(volume) as file:
-        head = read_head(file)
-        if isinstance(judge, Mirror):
-            judge = _remembered(judge, _claimed_stream(head))
-        admission = admit(head.entries, judge)
-        verify_volume(admission.index, file, head.size, observe=observe)
-    return admission
+    found: list[tuple[str, Admission]] = []
+    failures = Failures()
+    for source in sources(volumes, pipe, failures):
+        with failures.collected():
+            head = head_of(source)
+            admission = admit(head.entries, _anchor(judge, head))
+            check_form(source, head, admission.index)
+            verify_volume(admission.index, source, observe=observe)
+            found.append((source.name, admission))
+    failures.raise_all()
+    return found
 
 
-def unpack(
-    volume: Path,
-    mirror: Mirror,
-    *,
-    make_judge: MakeJudge,
-    operator: Operator,
-    scan: Sequence[Scanner] = (),
-    observe: Observer,
-) -> Received:
-    """Verify a bundle, bring its blobs into the mirror and make it live.
+def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Received]:
+    """Verify volumes, bring their blobs into the mirror and make live what is complete.
 
     Where the mirror's policy asks for an approval, it waits for that instead, whole and checked.
-
-    Args:
-        volume: The file.
-        mirror: Where to.
-        make_judge: Called when there are attestations, with a trust root and a profile.
-        operator: Who does it, for the journal.
-        scan: Scanners that must let it pass, beside those that the mirror's policy asks for.
-        observe: Hears about the progress.
 
     Raises:
         TrustError: if the signatures do not lead to the root pinned in `mirror`, or attestations
             do not prove what was signed.
-        DamagedError: if the volume is not what was signed, or the journal not as it was written.
+        DamagedError: if a volume is not what was signed, or the journal not as it was written.
         QuarantinedError: if a scanner does not let it pass.
-        IncompleteError: if the mirror still lacks blobs; what has arrived is kept.
+        IncompleteError: if a sequence still lacks blobs; what has arrived is kept.
+        BundlerError: if a file cannot be read, or the disk is full.
     """
-    with (
-        mirror.locked(),
-        _opened(volume) as file,
-        attempt(mirror, of_volume(volume), operator, observe) as noted,
-    ):
-        head = read_head(file)
-        admission = admit(head.entries, _remembered(mirror, _claimed_stream(head)))
+    failures, landed = Failures(), dict[tuple[str, int], Landed]()
+    with mirror.locked():
+        journal = Journal.open(mirror, inside.operator)
+        mirror.store.sweep()
+        Sliced(mirror.store).sweep()
+        _look_ahead(volumes, mirror)
+        with EarlyChecks(partial(look_into, mirror)) as early:
+            work = _Work(mirror, inside, journal, early)
+            for source in sources(volumes, inside.pipe, failures):
+                with failures.collected():
+                    _take_in(source, work, landed)
+            finish = partial(_finish, work=work)
+            received = settle(mirror, landed, finish, failures, inside.observe)
+    for each in received if failures.errors else ():
+        inside.observe(Noticed(each.words))
+    failures.raise_all()
+    return received
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What every step of unpacking works with."""
+
+    mirror: Mirror
+    inside: Inside
+    journal: Journal
+    early: EarlyChecks
+
+
+def _take_in(source: Source, work: _Work, landed: dict[tuple[str, int], Landed]) -> None:
+    """Bring in the blobs of one volume, as far as they are what was signed."""
+    mirror, inside = work.mirror, work.inside
+    about = of_pipe(source.name) if source.piped else of_volume(Path(source.name))
+    noted = Attempt(mirror, work.journal, about)
+    with noting(noted, inside.observe):
+        head = head_of(source)
+        anchor = remembered(mirror, _claimed_stream(head))
+        admission = admit(head.entries, anchor)
+        check_form(source, head, admission.index)
         noted.received(admission.index, head.entries[admission.index.name])
         remember_roots(admission, mirror.trust)
-        mirror.store.sweep()
-        unpack_volume(
-            admission.index,
-            file,
-            head.size,
-            mirror.store,
-            have=mirror.has,
-            check=_Expected(admission.manifest, mirror).check,
-            observe=observe,
-        )
-        check_verdicts(mirror, admission.manifest, make_judge, observe)
-        noted.verified()
-        waits = not may_go_live(mirror, admission.manifest, observe)
-        scanners = [*noted.policy.scanners(), *scan]
-        if waits or scanners:
-            files = prepare(mirror, admission.manifest, observe)
-            scan_all(mirror, files, scanners, noted, observe)
-        if waits:
-            commit(admission, mirror.trust)
-            hold(mirror, admission.manifest, observe)
-            return Received(admission, None, tuple(map(fingerprint, noted.policy.approvers)))
-        published = publish(mirror, admission.manifest, observe)
+        check_base(admission, anchor)
+        arrival = Arrival(head.entries, admission)
+        named = Named(mirror, admission.manifest, work.early.expect)
+        one = landed.setdefault((admission.stream, admission.sequence), Landed())
+        try:
+            _unpack(source, admission, named, work)
+        except (DamagedError, IncompleteError):
+            one.refused = True
+            # By its head, one can say what is missing of it.
+            if admission.index.manifest != anchor.manifest or named.missing():
+                keep(mirror, arrival)
+            raise
+        if not _stands_alone(admission):
+            keep(mirror, arrival)
+            noted.verified()
+        one.add(arrival)
+        one.now, one.attempt = one.now + 1, noted
+
+
+def _unpack(source: Source, admission: Admission, named: Named, work: _Work) -> None:
+    index, mirror, observe = admission.index, work.mirror, work.inside.observe
+    keeper = Keeper(mirror.store, mirror.has, index.slices, work.early.begin)
+    check = Welcome(named, index).check
+    try:
+        passed = unpack_volume(index, source, keeper, check=check, observe=observe)
+    except DamagedVolumeError as error:
+        raise explained(error, named, mirror) from error
+    if passed:
+        raise passed_over(source.name, admission, named, passed)
+
+
+def _finish(one: Landed, *, work: _Work) -> Received:
+    """Make a sequence live, or let it wait for approval, if everything of it is here."""
+    mirror, inside = work.mirror, work.inside
+    newest, observe = one.newest, inside.observe
+    anchor = remembered(mirror, newest.admission.stream)
+    admission = newest.admission
+    if admission.previous != anchor.sequence:  # another one of the stream has just been accepted
+        admission = admit(newest.entries, anchor)
+    noted = one.attempt or Attempt(mirror, work.journal, About())
+    noted.recognised(admission.index)
+    with noting(noted, observe):
+        try:
+            if not _stands_alone(admission):
+                noted.doing = "live"
+                require_all(mirror, one.volumes, anchor)
+                noted.doing = "verified"
+            check_verdicts(mirror, admission.manifest, inside.make_judge, observe)
+            if _stands_alone(admission):
+                noted.verified()
+            noted.doing = "live"
+            return _go_live(admission, work, noted)
+        except IncompleteError:
+            keep(mirror, newest)
+            require_all(mirror, one.volumes, anchor)
+            raise
+
+
+def _go_live(admission: Admission, work: _Work, noted: Attempt) -> Received:
+    mirror, inside, early = work.mirror, work.inside, work.early
+    manifest, observe = admission.manifest, inside.observe
+    waits = not may_go_live(mirror, manifest, observe)
+    scanners = [*noted.policy.scanners(), *inside.scan]
+    if waits or scanners:
+        files = prepare(mirror, manifest, observe, early)
+        early.fresh = not scanners
+        scan_all(mirror, files, scanners, noted, observe)
+    published = None
+    if waits:
+        commit(admission, mirror.trust)
+        hold(mirror, manifest, observe)
+    else:
+        published = publish(mirror, manifest, observe, early)
         commit(admission, mirror.trust)
         release(mirror, admission.stream)
         noted.live(published)
-    return Received(admission, published)
+    forget(mirror, admission.stream, admission.sequence)
+    return Received(admission, published, tuple(map(fingerprint, noted.policy.approvers)))
 
 
-class _Expected:
-    """The blobs that a volume may bring: those that the officers signed, each once.
+def _look_ahead(volumes: Sequence[Path], mirror: Mirror) -> None:
+    """Refuse to begin with several volumes that will not all fit; what is wrong is told later.
 
-    The packing host signs which blobs are in a volume. It must not be able to bring in others.
+    Raises:
+        NoRoomError: naming what is needed and what is free.
     """
-
-    def __init__(self, manifest: VerifiedManifest, mirror: Mirror) -> None:
-        self._manifest = manifest
-        self._mirror = mirror
-        self._known = set(manifest.blobs())
-        self._documents_read = False
-        self._seen: set[Blob] = set()
-
-    def check(self, segment: Segment) -> None:
-        """Refuse a segment with any other blob; the documents come before all else.
-
-        Raises:
-            DamagedError: if it has one.
-            IncompleteError: if a document that would name its blobs has not arrived.
-        """
-        blobs = set(segment.blobs)
-        if not blobs <= self._known and not self._documents_read:
-            self._read_documents()
-        if strange := blobs - self._known:
-            raise DamagedError(
-                f"the volume brings {min(strange).sha256} ({segment.label}), which the manifest"
-                " does not name",
-                hint="whoever packed it added something; do not use it, ask the sender",
-            )
-        if len(blobs) < len(segment.blobs) or blobs & self._seen:
-            raise DamagedError(f"the volume brings a blob twice ({segment.label})")
-        self._seen |= blobs
-
-    def _read_documents(self) -> None:
-        self._documents_read = True
-        for project in self._manifest.projects:
-            document = read_document(self._mirror, self._manifest, project)
-            self._known.update(blob for file in document.files for blob in file.blobs())
+    missing: set[Blob] = set()
+    for volume in volumes if len(volumes) > 1 else ():
+        with suppress(BundlerError), opened(volume) as source:
+            head = head_of(source)
+            index = admit(head.entries, remembered(mirror, _claimed_stream(head))).index
+            missing.update(Keeper(mirror.store, mirror.has, index.slices).missing(index))
+    require_room(mirror.store.root, sum(blob.size for blob in missing))
 
 
-def _remembered(mirror: Mirror, stream: str) -> Anchor:
-    """What the gate remembers of a stream, and what is live: neither may go back.
+def _stands_alone(admission: Admission) -> bool:
+    """Whether the volume brings all that its manifest names."""
+    return admission.set.kind == "full" and len(admission.set.volumes) == 1
 
-    They differ after a crash between going live and remembering it.
-    """
-    anchor = load_anchor(mirror.trust, stream)
-    with suppress(BundlerError):  # a damaged record of what is live is written anew on publishing
-        generation = live(mirror)
-        shown = generation.streams.get(stream) if generation else None
-        if shown and shown.sequence > anchor.sequence:
-            return replace(anchor, sequence=shown.sequence, manifest=shown.manifest.sha256)
-    return anchor
+
+def _anchor(judge: Anchor | Mirror, head: Head) -> Anchor:
+    return judge if isinstance(judge, Anchor) else remembered(judge, _claimed_stream(head))
 
 
 def _claimed_stream(head: Head) -> str:
@@ -212,16 +330,3 @@ def _claimed_stream(head: Head) -> str:
         if stream := index_stream(name):
             return stream
     raise DamagedError("the head of the volume has no index", hint="have the volume sent again")
-
-
-@contextmanager
-def _opened(volume: Path) -> Iterator[BinaryIO]:
-    """A volume, for reading only."""
-    if volume.is_dir():
-        raise BundlerError(f"{volume} is a folder", hint="give the volume's file: NAME.tar.zst")
-    try:
-        file = volume.open("rb")
-    except OSError as error:
-        raise BundlerError(f"{volume}: {error.strerror or error}".lower()) from error
-    with file:
-        yield file

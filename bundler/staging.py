@@ -26,15 +26,14 @@ from bundler.archive.proposal import (
 from bundler.archive.staged import STAGED_SUFFIX, encode_staged, read_staged, staged_blob
 from bundler.archive.store import BlobStore
 from bundler.disk import atomic_write, read_whole
-from bundler.errors import BundlerError, TrustError
+from bundler.errors import BundlerError, IncompleteError, RefusedError, TrustError
 from bundler.model.manifest import Manifest
 from bundler.packable import Described
 from bundler.packing import Packer
+from bundler.records import MAX_DOCUMENT, read_document, read_manifest
 from bundler.trust.authority import Authority
 from bundler.trust.pending import Quorum
 from bundler.trust.word import check_word
-
-_MAX_DOCUMENT = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +84,8 @@ def stage(described: Described, cache: BlobStore, out: Path, packer: Packer) -> 
         **authority.root_chain(),
         TARGETS: word,
         "manifest.json": data,
-        **{staged_blob(blob.sha256): cache.read(blob, _MAX_DOCUMENT) for blob in manifest.blobs()},
-        **_previous(authority, manifest, cache),
+        **{staged_blob(blob.sha256): cache.read(blob, MAX_DOCUMENT) for blob in manifest.blobs()},
+        **_previous(authority, manifest),
     }
     path = out / f"{manifest.stream}-{manifest.sequence:06}{STAGED_SUFFIX}"
     staged = write_staged(path, entries)
@@ -194,19 +193,18 @@ def approve(staged: Staged, packer: Packer) -> Approved:
     )
 
 
-def _previous(authority: Authority, manifest: Manifest, cache: BlobStore) -> dict[str, bytes]:
-    """The sequence before, for comparison; nothing where its documents are lost."""
-    word = authority.folder / "targets.json"
+def _previous(authority: Authority, manifest: Manifest) -> dict[str, bytes]:
+    """The sequence before, for comparison; nothing where there is none, or its record is lost."""
     number = manifest.sequence - 1
-    path = authority.folder / "manifests" / f"{number:06}.json"
-    if not (word.exists() and path.exists()):
+    try:
+        data = read_manifest(authority, number)
+        changed = [
+            blob
+            for name, blob in Manifest.from_bytes(data).projects.items()
+            if manifest.projects.get(name) != blob
+        ]
+        documents = {staged_blob(b.sha256): read_document(authority, b, number) for b in changed}
+    except (RefusedError, IncompleteError):
         return {}
-    data = read_whole(path)
-    before = Manifest.from_bytes(data)
-    changed = [
-        blob for name, blob in before.projects.items() if manifest.projects.get(name) != blob
-    ]
-    if not all(cache.has(blob) for blob in changed):
-        return {}
-    documents = {staged_blob(b.sha256): cache.read(b, _MAX_DOCUMENT) for b in changed}
-    return {PREVIOUS_TARGETS: read_whole(word), PREVIOUS_MANIFEST: data, **documents}
+    word = read_whole(authority.folder / "targets.json")
+    return {PREVIOUS_TARGETS: word, PREVIOUS_MANIFEST: data, **documents}

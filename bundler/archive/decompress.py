@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from pathlib import Path
 from threading import Event
 from typing import BinaryIO
 
 import zstandard
 
-from bundler.archive import ustar
 from bundler.archive.frame import MAX_WINDOW_LOG
+from bundler.archive.keep import Keeper
 from bundler.archive.parallel import Spool, StoppedError
 from bundler.archive.source import CHUNK
-from bundler.archive.store import BlobStore
 from bundler.model.artifact import Blob
 
 _LONGEST_FRAME_HEADER = 18
@@ -54,21 +52,27 @@ def decompress(spool: Spool, length: int, feed: Callable[[bytes], None], stop: E
 
 
 class SegmentSink:
-    """Takes the tar stream of a segment in pieces of any size and keeps the blobs in it.
+    """Takes what a segment holds in pieces of any size and keeps the blobs in it.
 
-    The stream must be that of `blobs` to the byte; whoever feeds it sees to the right length. A
-    blob that `have` knows is compared like the others, but not written.
+    It must be `entries` to the byte: literal bytes, and blobs. Whoever feeds it sees to the right
+    length. A blob that `keeper` has is compared like the others, but not written.
+
+    Attributes:
+        broken: Set by whoever has stopped to feed it.
+        fault: What was wrong, if it is not `strict`; it does without such blobs then.
     """
 
     def __init__(
-        self, blobs: Iterable[Blob], store: BlobStore, have: Callable[[Blob], bool]
+        self, entries: Iterable[bytes | Blob], keeper: Keeper, *, strict: bool = True
     ) -> None:
         self.broken = False
-        self._entries = ustar.entries(blobs)
-        self._store = store
-        self._have = have
+        self.fault = ""
+        self._strict = strict
+        self._entries = iter(entries)
+        self._keeper = keeper
         self._literal = b""
         self._blob: Blob | None = None
+        self._lost = False
         self._digest = hashlib.sha256()
         self._file: BinaryIO | None = None
         self._left = 0
@@ -79,7 +83,7 @@ class SegmentSink:
         """Compare and keep the next bytes.
 
         Raises:
-            ValueError: if they are not those of the blobs' tar stream.
+            ValueError: if it is strict, and they are not those of the entries.
         """
         view = memoryview(data)
         while view:
@@ -93,6 +97,15 @@ class SegmentSink:
             self._left -= len(part)
             self._advance()
 
+    def skip(self, size: int) -> None:
+        """Do without the next `size` bytes, and so without the blobs that they are of."""
+        while size:
+            part = min(size, self._left)
+            self._lost = self._blob is not None
+            self._left -= part
+            size -= part
+            self._advance()
+
     def close(self) -> None:
         """Remove what is unfinished."""
         self._open.close()
@@ -100,7 +113,12 @@ class SegmentSink:
     def _compare(self, part: memoryview) -> None:
         start = len(self._literal) - self._left
         if part != self._literal[start : start + len(part)]:
-            raise ValueError("its tar headers are not those of the index's blobs")
+            self._wrong("its tar headers are not those of the index's blobs")
+
+    def _wrong(self, what: str) -> None:
+        if self._strict:
+            raise ValueError(what)
+        self.fault = self.fault or what
 
     def _advance(self) -> None:
         """Go on to the next entry that still has bytes; empty ones are done at once."""
@@ -116,15 +134,16 @@ class SegmentSink:
                 self._literal, self._left = entry, len(entry)
 
     def _begin(self, blob: Blob) -> None:
-        self._blob, self._left = blob, blob.size
+        self._blob, self._left, self._lost = blob, blob.size, False
         self._digest = hashlib.sha256()
-        self._file = None if self._have(blob) else self._open.enter_context(self._store.new_file())
+        there = self._keeper.has(blob)
+        self._file = None if there else self._open.enter_context(self._keeper.open(blob))
 
     def _complete(self, blob: Blob) -> None:
-        if self._digest.hexdigest() != blob.sha256:
-            raise ValueError(f"the blob {blob.sha256} in it has another digest")
-        if self._file is not None:
-            self._file.flush()
-            self._store.adopt(blob, Path(self._file.name))
+        if not self._lost:
+            if self._digest.hexdigest() != blob.sha256:
+                self._wrong(f"the blob {blob.sha256} in it has another digest")
+            elif self._file is not None:
+                self._keeper.keep(blob, self._file)
         self._open.close()
         self._blob = None

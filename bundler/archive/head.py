@@ -1,9 +1,10 @@
 """The head of a volume: what must be read before anything may be decompressed.
 
-One zstd skippable frame (RFC 8878, section 3.1.2) whose payload is a tar of small documents and
-zero bytes up to a length that was reserved before the frames behind it were known. Stock zstd
-passes over it; `tail -c +9 VOLUME | tar -x` reads it. Reading it trusts nothing: whatever a file
-holds, the outcome is a `Head` or a `DamagedError` with one sentence that says what is wrong.
+Its payload is a tar of small documents and zero bytes up to a length that was reserved before the
+frames behind it were known. It stands in a zstd skippable frame (RFC 8878, section 3.1.2), which
+stock zstd passes over; in a plain tar as the first entry, `head.tar`; in a folder as a file of that
+name. Reading it trusts nothing: whatever a file holds, the outcome is a `Head` or a `DamagedError`
+with one sentence that says what is wrong.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ _KNOWN_FILES = (
     (b"\x28\xb5\x2f\xfd", "a zstd file without a bundle's head"),
     (b"\x1f\x8b", "a gzip file"),
     (b"\x7fELF", "a program"),
+    (b"bundler-", "the head of a volume that is a folder: give the folder"),
 )
 
 
@@ -53,10 +55,12 @@ class Head:
     Attributes:
         entries: The documents by name, such as `metadata/1.root.json`; none of them is verified.
         size: The offset of the first byte behind the head.
+        form: What the file looks like; the index says what it must be.
     """
 
     entries: Mapping[str, bytes]
     size: int
+    form: Form = "zst"
 
 
 def encode_head(entries: Mapping[str, bytes], reserved: int, form: Form = "zst") -> bytes:
@@ -92,20 +96,51 @@ def head_size(sizes: Mapping[str, int], form: Form = "zst") -> int:
     return _FRONTS[form] + sum(ustar.BLOCK + size + ustar.padding(size) for size in wanted)
 
 
-def read_head(stream: BinaryIO) -> Head:
+def read_head(stream: BinaryIO | Source) -> Head:
     """Read the head from the beginning of a volume; the stream then stands right behind it.
 
     Raises:
         DamagedError: if it is not a bundle volume, or its head is not as it was written.
         BundlerError: if it cannot be read.
     """
-    source = Source(stream)
+    source = stream if isinstance(stream, Source) else Source(stream)
     prefix = source.read(PREFIX.size)
+    if prefix == HEAD_FILE.encode():
+        return _read_plain(source, prefix)
     if len(prefix) < PREFIX.size:
         raise _not_a_volume(source, _describe(prefix))
     magic, length = PREFIX.unpack(prefix)
     if magic != _MAGIC:
         raise _not_a_volume(source, _describe(prefix))
+    return Head(_payload(source, length), source.position)
+
+
+def read_head_file(source: Source, size: int) -> Head:
+    """Read the head from a file of its own, of `size` bytes.
+
+    Raises:
+        DamagedError, BundlerError: as `read_head`.
+    """
+    return Head(_payload(source, size), source.position, "files")
+
+
+def _read_plain(source: Source, start: bytes) -> Head:
+    """The head is the first entry of a tar."""
+    block = start + source.read(ustar.BLOCK - len(start))
+    try:
+        name, length = ustar.parse_header(block)
+    except ValueError as error:
+        raise _not_a_volume(source, str(error)) from error
+    if name != HEAD_FILE:
+        raise _not_a_volume(source, f"its first entry is {name}")
+    entries = _payload(source, length)
+    padding = ustar.padding(length)
+    if source.read(padding) != bytes(padding):
+        raise _damaged(source, "bytes other than zero behind it")
+    return Head(entries, source.position, "tar")
+
+
+def _payload(source: Source, length: int) -> dict[str, bytes]:
     if length > HEAD_LIMIT - PREFIX.size:
         raise _not_a_volume(source, f"its head would have {length} bytes")
     payload = source.read(length)
@@ -114,10 +149,9 @@ def read_head(stream: BinaryIO) -> Head:
     if not payload.startswith(_FORMAT_NAME.encode() + b"\0"):
         raise _not_a_volume(source, "it begins with a zstd frame of another program")
     try:
-        entries = _parse(payload, source.name)
+        return _parse(payload, source.name)
     except ValueError as error:
         raise _damaged(source, str(error)) from error
-    return Head(entries, source.position)
 
 
 def _parse(payload: bytes, file: str) -> dict[str, bytes]:

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Protocol, Self
+from typing import BinaryIO, Self
 
 from packaging.utils import NormalizedName
 
 from bundler.archive import ustar
 from bundler.archive.compress import OpenBlob
+from bundler.archive.parity import encode
 from bundler.archive.room import Limits, Room, listed
 from bundler.archive.slices import check_whole, opener_of, part_of
+from bundler.archive.store import BlobStore
+from bundler.archive.wanted import Wanted, too_small
+from bundler.archive.writer import GiveUp, Writer
 from bundler.errors import BundlerError
 from bundler.events import Finished, Observer, Started, ignore
 from bundler.model.artifact import Blob, Sha256
+from bundler.model.parity import Column
 from bundler.model.volume import Segment, Slice, VolumeIndex
 from bundler.model.volume_set import VolumeSummary
 
@@ -30,68 +35,7 @@ MOST_VOLUMES = 500
 _BOTH_ENDS = 2 << 10
 """What the list in a head says of parts of blobs at the beginning and at the end, in bytes."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A segment to be.
-
-    Attributes:
-        projects: Whose files these are.
-    """
-
-    label: str
-    blobs: Sequence[Blob]
-    projects: tuple[NormalizedName, ...] = ()
-
-    @property
-    def plain(self) -> tuple[str, Sequence[Blob]]:
-        """Label and blobs."""
-        return self.label, self.blobs
-
-
-class Writer(Protocol):
-    """What writes one volume; see `bundler.archive.pack.VolumeWriter`."""
-
-    def __enter__(self) -> Self:
-        """Begin it."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave nothing behind, unless it was revealed."""
-
-    def append(
-        self,
-        label: str,
-        blobs: Sequence[Blob],
-        open_blob: OpenBlob,
-        give_up: Callable[[], None],
-        *,
-        phase: str,
-    ) -> Segment:
-        """Write a segment."""
-
-    def finish(
-        self,
-        *,
-        stream: str,
-        sequence: int,
-        volume: int,
-        volumes: int,
-        manifest: Sha256,
-        head: Mapping[str, Sha256],
-        slices: Mapping[Sha256, Slice],
-    ) -> VolumeIndex:
-        """Write the tail, and describe it all."""
-
-    def fill(self, head_entries: Mapping[str, bytes]) -> None:
-        """Write the head."""
-
-    def reveal(self) -> None:
-        """Give the volume its name."""
+PARITY = "parity"
 
 
 @dataclass(slots=True)
@@ -100,8 +44,17 @@ class Written:
 
     writer: Writer
     room: Room
+    parity: bool = False
+    blobs: list[Blob] = field(default_factory=list)
     projects: set[NormalizedName] = field(default_factory=set)
     slices: dict[Sha256, Slice] = field(default_factory=dict)
+
+    def append(self, wanted: Wanted, open_blob: OpenBlob, give_up: GiveUp, phase: str) -> Segment:
+        """Write a segment that fits."""
+        segment = self.writer.append(*wanted.plain, open_blob, give_up, phase=phase)
+        self.projects.update(wanted.projects)
+        self.blobs += segment.blobs
+        return segment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +98,7 @@ class Spreader:
         self._everywhere = everywhere
         # What the list of all that is not written yet may take, in bytes.
         self._ahead = listed([each.plain for each in segments], limits)
+        self._parts: set[Sha256] = set()
         self._observe = observe
         self._stack = ExitStack()
 
@@ -163,7 +117,7 @@ class Spreader:
         self,
         segments: Iterable[Wanted],
         open_blob: OpenBlob,
-        give_up: Callable[[], None] = lambda: None,
+        give_up: GiveUp = lambda: None,
         *,
         phase: str = "pack",
     ) -> None:
@@ -183,6 +137,46 @@ class Spreader:
             self._write(wanted, open_blob, give_up, phase)
             self._ahead -= listed([wanted.plain], self._limits)
         self._observe(Finished(phase, f"{total / 1e6:.1f} MB"))
+
+    def add_parity(self, rows: int, open_blob: OpenBlob, store: BlobStore) -> Blob:
+        """Write so many parity volumes over those that are there; the parity document.
+
+        `store` takes the pieces until they are written.
+
+        Raises:
+            DamagedError: if a blob is not what its name says.
+            BundlerError: if there are too many volumes, the disk is full, or a row is larger than a
+                volume may be.
+        """
+        slices = {sha256: part for each in self.volumes for sha256, part in each.slices.items()}
+
+        def opened(blob: Blob) -> BinaryIO:
+            part = slices.get(blob.sha256)
+            if part is None:
+                return open_blob(blob)
+            return opener_of(open_blob, part.whole, part.offset)(blob)
+
+        columns = [
+            Column(volume=number, blobs=tuple(each.blobs))
+            for number, each in enumerate(self.volumes, start=1)
+        ]
+        made = encode(columns, rows, opened, store, observe=self._observe)
+        document = store.put(replace(made, slices=slices).to_bytes())
+        self._limits = replace(self._limits, content=None)
+        for row in made.rows:
+            segments = [Wanted(label=PARITY, blobs=[blob]) for blob in (document, *row)]
+            self._ahead = listed([each.plain for each in segments], self._limits)
+            self._next(
+                lambda blob: store.open(blob) if store.has(blob) else open_blob(blob), _idle, PARITY
+            )
+            self.volumes[-1].parity = True
+            for wanted in segments:
+                if not self.volumes[-1].room.fitting(*wanted.plain):
+                    raise too_small(self._limits)
+                self.volumes[-1].room.take(
+                    self.volumes[-1].append(wanted, store.open, _idle, PARITY)
+                )
+        return document
 
     def finish(
         self, stream: str, sequence: int, manifest: Sha256, head: Mapping[str, Sha256]
@@ -204,7 +198,9 @@ class Spreader:
     def summaries(self, indexes: Sequence[VolumeIndex]) -> list[VolumeSummary]:
         """What a set says of the volumes that have these indexes."""
         return [
-            VolumeSummary(size=index.size, parity=False, projects=tuple(sorted(each.projects)))
+            VolumeSummary(
+                size=index.size, parity=each.parity, projects=tuple(sorted(each.projects))
+            )
             for index, each in zip(indexes, self.volumes, strict=True)
         ]
 
@@ -219,17 +215,13 @@ class Spreader:
         for each in self.volumes:
             each.writer.reveal()
 
-    def _write(
-        self, wanted: Wanted, open_blob: OpenBlob, give_up: Callable[[], None], phase: str
-    ) -> None:
+    def _write(self, wanted: Wanted, open_blob: OpenBlob, give_up: GiveUp, phase: str) -> None:
         rest = list(wanted.blobs)
         while rest:
             volume = self.volumes[-1]
             if count := volume.room.fitting(wanted.label, rest):
-                blobs, rest = rest[:count], rest[count:]
-                segment = volume.writer.append(wanted.label, blobs, open_blob, give_up, phase=phase)
-                volume.room.take(segment)
-                volume.projects.update(wanted.projects)
+                fitting, rest = replace(wanted, blobs=rest[:count]), rest[count:]
+                volume.room.take(volume.append(fitting, open_blob, give_up, phase))
             elif volume.room.part(wanted.label, rest[0], rest[0].size):
                 self._cut(wanted, rest.pop(0), open_blob, give_up, phase)
             else:
@@ -240,7 +232,7 @@ class Spreader:
         wanted: Wanted,
         blob: Blob,
         open_blob: OpenBlob,
-        give_up: Callable[[], None],
+        give_up: GiveUp,
         phase: str,
     ) -> None:
         """Write a blob in parts, into as many volumes as it takes."""
@@ -253,17 +245,17 @@ class Spreader:
                 self._next(open_blob, give_up, phase)
                 continue
             part = part_of(open_blob, blob, done, size)
-            if part.sha256 in volume.slices:  # an index gives it one place only
-                self._next(open_blob, give_up, phase)
-                continue
+            while part.sha256 in self._parts and size > 1:  # each has one place in a list of them
+                size = max(size - len(self._parts), 1)
+                part = part_of(open_blob, blob, done, size)
+            self._parts.add(part.sha256)
             opened = opener_of(open_blob, blob, done)
-            segment = volume.writer.append(wanted.label, [part], opened, give_up, phase=phase)
-            volume.room.take(segment)
-            volume.projects.update(wanted.projects)
+            fitting = replace(wanted, blobs=[part])
+            volume.room.take(volume.append(fitting, opened, give_up, phase))
             volume.slices[part.sha256] = Slice(blob, done)
             done += size
 
-    def _next(self, open_blob: OpenBlob, give_up: Callable[[], None], phase: str) -> None:
+    def _next(self, open_blob: OpenBlob, give_up: GiveUp, phase: str) -> None:
         """Begin another volume."""
         if len(self.volumes) == MOST_VOLUMES:
             raise BundlerError(
@@ -278,14 +270,14 @@ class Spreader:
         if self._limits.size is not None and (
             size > self._limits.size // 2 or share < min(needed, 2 * documents + _BOTH_ENDS)
         ):
-            raise BundlerError(
-                f"a volume of {self._limits.size} bytes is too small: its head and the documents"
-                " would take more than half of it",
-                hint="give a larger --volume-size",
-            )
+            raise too_small(self._limits)
         room = Room(self._limits, reserved, share)
         writer = self._begin.writer(len(self.volumes) + 1, room.reserved)
-        self.volumes.append(Written(self._stack.enter_context(writer), room))
+        volume = Written(self._stack.enter_context(writer), room)
+        self.volumes.append(volume)
         for wanted in everywhere:
-            segment = writer.append(*wanted.plain, open_blob, give_up, phase=phase)
-            room.take(segment, fresh=True)
+            room.take(volume.append(wanted, open_blob, give_up, phase), fresh=True)
+
+
+def _idle() -> None:
+    """Nobody waits."""

@@ -112,7 +112,8 @@ class BlobStore:
 
     def sweep(self) -> None:
         """Remove what writers that were killed have left; nobody else may be writing."""
-        for path in self.scratch.iterdir():
+        folder = self.root / "partial"
+        for path in folder.iterdir() if folder.is_dir() else ():
             path.unlink()
 
     def adopt(self, blob: Blob, temp: Path) -> None:

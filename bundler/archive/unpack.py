@@ -3,24 +3,24 @@
 A frame's bytes are hashed and compared with the signed index before a decompressor sees them, and
 what is decompressed are these very bytes, never the medium's again. The tar stream inside is not
 parsed: the index says which bytes it must have, and those are compared. So every byte behind the
-head is either the expected one or the end of the attempt. Blobs that were complete before that
-stay in the store; they are what their names say.
+head is either the expected one or told as damage. Blobs that were complete all the same stay in
+the store; they are what their names say.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from threading import Event
-from typing import BinaryIO
 
 from bundler.archive import frame as zstd
 from bundler.archive import ustar
 from bundler.archive.decompress import SegmentSink, decompress
+from bundler.archive.frames import FrameReader
+from bundler.archive.keep import Keeper
 from bundler.archive.parallel import (
     WINDOW_MEMORY,
     Budget,
@@ -30,121 +30,66 @@ from bundler.archive.parallel import (
     new_spool,
 )
 from bundler.archive.source import Source
-from bundler.archive.store import BlobStore
-from bundler.disk import no_room_explained
-from bundler.errors import DamagedError
+from bundler.disk import no_room_explained, require_room
 from bundler.events import Advanced, Finished, Observer, Started, ignore
 from bundler.model.artifact import Blob
-from bundler.model.volume import Frame, Segment, VerifiedIndex
+from bundler.model.volume import Form, Frame, Segment, VerifiedIndex
 
-
-def verify_volume(
-    index: VerifiedIndex, volume: BinaryIO, start: int, *, observe: Observer = ignore
-) -> None:
-    """Read everything behind the head and compare it with the index; nothing is decompressed.
-
-    `volume` stands at `start`, the offset right behind the head.
-
-    Raises:
-        DamagedError: if a byte is not the one that was signed; names volume, frame and segment.
-        BundlerError: if the medium cannot be read.
-    """
-    reader = _Reader(index, volume, start, partial(_advance, observe, "verify"))
-    observe(Started("verify", index.size - start))
-    for segment in index.segments:
-        for frame in segment.frames:
-            reader.take(frame, segment.label)
-    reader.end()
-    observe(Finished("verify", f"{index.size / 1e6:.1f} MB as signed"))
+_ENTRIES: dict[Form, Callable[[Iterable[Blob]], Iterable[bytes | Blob]]] = {
+    "zst": ustar.entries,
+    "tar": ustar.entries,
+    "files": lambda blobs: blobs,
+}
 
 
 def unpack_volume(
     index: VerifiedIndex,
-    volume: BinaryIO,
-    start: int,
-    store: BlobStore,
+    source: Source,
+    keeper: Keeper,
     *,
-    have: Callable[[Blob], bool],
-    check: Callable[[Segment], None] = lambda _segment: None,
+    check: Callable[[Segment], bool] = lambda _segment: True,
     workers: int | None = None,
     observe: Observer = ignore,
-) -> None:
-    """Bring every blob of the volume into `store`, but for those that are there already.
+) -> tuple[Segment, ...]:
+    """Bring every blob of the volume to where it is kept, but for those that are there already.
 
-    `check` is called with each segment before any of it is decompressed, and may refuse it; the
-    first segment is complete by then, when there are more.
+    `source` stands right behind the head; it is read without seeking. Where all blobs of a segment
+    are there, its frames are hashed like all others, but not decompressed.
 
-    `volume` stands at `start`, the offset right behind the head; it is read without seeking.
-    `have` is called from several threads. Where it holds for all blobs of a segment, its frames
-    are hashed like all others, but not decompressed.
+    Args:
+        index: What the volume must be.
+        source: The volume.
+        keeper: Where blobs go.
+        check: Is called with each segment before any of it is taken in, and may refuse it; the
+            first segment has arrived by then, when there are more. False passes over a segment.
+        workers: How many threads decompress; one a processor.
+        observe: Hears about the progress.
+
+    Returns:
+        The segments that were passed over.
 
     Raises:
-        DamagedError: if a byte is not the one that was signed; names volume, frame and segment.
-        BundlerError: if the medium cannot be read or the disk is full.
+        DamagedVolumeError: if a byte is not the one that was signed; all that can be is taken in
+            before that is told.
+        BundlerError: if the disk is full, or has too little room for what is missing.
     """
-    reader = _Reader(index, volume, start, partial(_advance, observe, "unpack"))
-    missing = sum(
-        blob.size for segment in index.segments for blob in segment.blobs if not have(blob)
-    )
-    observe(Started("unpack", index.size - start))
-    with no_room_explained(store.root, missing), Leftovers() as leftovers:
-        unpacking = _Unpacking(reader, store, have, leftovers)
+    reader = FrameReader(index, source, partial(_advance, observe, "unpack"))
+    missing = sum(blob.size for blob in keeper.missing(index))
+    if missing:
+        require_room(keeper.store.scratch, missing)
+    observe(Started("unpack", index.size - source.position))
+    passed: list[Segment] = []
+    offsets: set[int] = set()
+    with no_room_explained(keeper.store.root, missing), Leftovers() as leftovers:
+        unpacking = _Unpacking(reader, keeper, leftovers, index.form, offsets)
         for batch in (index.segments[:1], index.segments[1:]):
-            for segment in batch:
-                check(segment)
+            passed += [segment for segment in batch if not check(segment)]
+            offsets.update(segment.offset for segment in passed)
             with closing(in_order(unpacking.tasks(batch), workers or os.cpu_count() or 1)) as done:
                 deque(done, maxlen=0)
         reader.end()
     observe(Finished("unpack", f"{index.size / 1e6:.1f} MB → {missing / 1e6:.1f} MB"))
-
-
-class _Reader:
-    """Reads frames in order and compares each with the index."""
-
-    def __init__(
-        self, index: VerifiedIndex, volume: BinaryIO, start: int, advance: Callable[[int], None]
-    ) -> None:
-        self._index = index
-        self._source = Source(volume, start)
-        self._advance = advance
-        self._numbers = {frame.offset: n for n, frame in enumerate(index.frames(), start=1)}
-        first = next(index.frames())
-        if first.offset != start:
-            raise DamagedError(
-                f"{self._source.name} is not the volume {index.stem} as it was signed: its frames"
-                f" begin at byte {start}, not at {first.offset}",
-                hint="have the volume sent again",
-            )
-
-    def take(self, frame: Frame, label: str, keep: Callable[[bytes], object] | None = None) -> None:
-        """Read one frame and compare it; its bytes go to `keep` as well."""
-        digest, size = hashlib.sha256(), 0
-        for chunk in self._source.chunks(frame.size):
-            digest.update(chunk)
-            size += len(chunk)
-            if keep is not None:
-                keep(chunk)
-            self._advance(len(chunk))
-        if size < frame.size:
-            raise self.damaged(frame, label, f"the file ends at byte {frame.offset + size}")
-        if digest.hexdigest() != frame.sha256:
-            raise self.damaged(frame, label, "its bytes are not those that were signed")
-
-    def end(self) -> None:
-        """Read the tail, behind which the file must end."""
-        tail = self._index.tail
-        self.take(tail, "the end of the archive")
-        if self._source.read(1):
-            raise self.damaged(tail, "the end of the archive", "the file goes on behind it")
-
-    def damaged(self, frame: Frame, label: str, what: str) -> DamagedError:
-        """The error that says where."""
-        number = self._numbers[frame.offset]
-        return DamagedError(
-            f"{self._source.name} ({self._index.stem}): frame {number} of {len(self._numbers)},"
-            f" bytes {frame.offset} to {frame.offset + frame.size} ({label}): {what}",
-            hint="have the volume sent again; whatever arrived whole is kept",
-        )
+    return tuple(passed)
 
 
 class _Unpacking:
@@ -152,43 +97,50 @@ class _Unpacking:
 
     def __init__(
         self,
-        reader: _Reader,
-        store: BlobStore,
-        have: Callable[[Blob], bool],
+        reader: FrameReader,
+        keeper: Keeper,
         leftovers: Leftovers,
+        form: Form,
+        passed: set[int],
     ) -> None:
         self._reader = reader
-        self._store = store
-        self._have = have
+        self._keeper = keeper
         self._leftovers = leftovers
+        self._form = form
+        self._passed = passed
         self._budget = Budget(WINDOW_MEMORY)
 
     def tasks(self, segments: Iterable[Segment]) -> Iterator[Callable[[Event], None]]:
         """Read segments; one task for each frame that must be decompressed."""
         for segment in segments:
             self._check_lengths(segment)
-            if all(self._have(blob) for blob in segment.blobs):
+            if segment.offset in self._passed or not self._keeper.lacks(segment.blobs):
                 for frame in segment.frames:
-                    self._reader.take(frame, segment.label)
-            else:
+                    self._reader.take(frame, segment, lambda _chunk: None)
+            elif self._form == "zst":
                 yield from self._segment_tasks(segment)
+            else:
+                self._copy(segment)
 
     def _segment_tasks(self, segment: Segment) -> Iterator[Callable[[Event], None]]:
-        sink = self._leftovers.add(SegmentSink(segment.blobs, self._store, self._have))
+        sink = self._sink(segment)
         before = Event()
         before.set()
         for frame in segment.frames:
-            spool = self._leftovers.add(new_spool(self._store.scratch))
-            self._reader.take(frame, segment.label, spool.write)
+            spool = self._leftovers.add(new_spool(self._keeper.store.scratch))
+            whole = self._reader.take(frame, segment, spool.write)
+            if not whole:
+                self._leftovers.release(spool)
             after = Event()
-            yield partial(self._unpack, segment, frame, spool, sink, before, after)
+            good = spool if whole else None
+            yield partial(self._unpack, segment, frame, good, sink, before, after)
             before = after
 
     def _unpack(
         self,
         segment: Segment,
         frame: Frame,
-        spool: Spool,
+        spool: Spool | None,
         sink: SegmentSink,
         before: Event,
         after: Event,
@@ -198,30 +150,57 @@ class _Unpacking:
         # one failed, its own error is the one that is raised.
         before.wait()
         try:
-            if not sink.broken:
+            if spool is None:
+                sink.skip(frame.length)
+            elif not sink.broken:
                 with self._budget.hold(zstd.window_memory(frame.length)):
                     decompress(spool, frame.length, sink.feed, stop)
         except BaseException as error:
             sink.broken = True
             if isinstance(error, ValueError):
-                raise self._reader.damaged(frame, segment.label, str(error)) from error
+                raise self._reader.damaged(frame, segment, str(error)) from error
             raise
         finally:
             after.set()
-        self._leftovers.release(spool)
+        if spool is not None:
+            self._leftovers.release(spool)
         if frame is segment.frames[-1]:
             self._leftovers.release(sink)
 
-    def _check_lengths(self, segment: Segment) -> None:
-        whole = sum(frame.length for frame in segment.frames) == ustar.stream_length(segment.blobs)
+    def _copy(self, segment: Segment) -> None:
+        """Take in plain frames while they are hashed: a blob counts by its own digest."""
+        sink = self._sink(segment, strict=False)
         for frame in segment.frames:
-            if (
-                not whole
-                or frame.length > zstd.FRAME_LIMIT
-                or frame.size > zstd.size_bound(zstd.FRAME_LIMIT)
-            ):
+            left = frame.length
+
+            def take(chunk: bytes) -> None:
+                nonlocal left
+                left -= len(chunk)
+                sink.feed(chunk)
+
+            if self._reader.take(frame, segment, take) and sink.fault:
+                raise self._reader.damaged(frame, segment, sink.fault)
+            sink.skip(left)
+            sink.fault = ""
+        self._leftovers.release(sink)
+
+    def _sink(self, segment: Segment, *, strict: bool = True) -> SegmentSink:
+        entries = _ENTRIES[self._form](segment.blobs)
+        return self._leftovers.add(SegmentSink(entries, self._keeper, strict=strict))
+
+    def _check_lengths(self, segment: Segment) -> None:
+        if self._form == "files":
+            sizes = [(blob.size, blob.sha256) for blob in segment.blobs]
+            whole = sizes == [(frame.size, frame.sha256) for frame in segment.frames]
+            limit = max(frame.length for frame in segment.frames)
+        else:
+            length = ustar.stream_length(segment.blobs)
+            whole = sum(frame.length for frame in segment.frames) == length
+            limit = zstd.FRAME_LIMIT
+        for frame in segment.frames:
+            if not whole or frame.length > limit or frame.size > zstd.size_bound(limit):
                 raise self._reader.damaged(
-                    frame, segment.label, "the index gives it sizes that cannot be"
+                    frame, segment, "the index gives it sizes that cannot be"
                 )
 
 

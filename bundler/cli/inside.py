@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,25 +17,33 @@ if TYPE_CHECKING:
     from bundler.mirror.layout import Mirror
     from bundler.trust.gate import Anchor
 
-Volume = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", help="The bundle's volume: NAME.v01.tar.zst.")
+Volumes = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="VOLUME...",
+        help="Volumes in any order: NAME.v01.tar.zst, NAME.v01.tar, a folder of files;"
+        " - is standard input, in which volumes may stand one behind the other.",
+    ),
 ]
 
 
-def inspect(volume: Volume, *, as_json: AsJson = False, quiet: Quiet = False) -> None:
+def inspect(volumes: Volumes, *, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Show what is in a bundle, for which targets, signed by whom, until when.
 
     Nothing is verified: it shows what the bundle says of itself.
     """
     with console(as_json=as_json, quiet=quiet) as out:
-        from bundler.receive import read_volume_head
+        from bundler.receive import read_heads
         from bundler.report.inspect import inspect_head
 
-        out.result(inspect_head(read_volume_head(volume).entries, verified=False))
+        entries: dict[str, bytes] = {}
+        for head in read_heads(volumes, sys.stdin.buffer):
+            entries = {**head.entries, **entries}
+        out.result(inspect_head(entries, verified=False))
 
 
 def verify(
-    volume: Volume,
+    volumes: Volumes,
     *,
     trust: Annotated[
         Path | None, typer.Option("--trust", metavar="ROOT", help="Judge by this root file.")
@@ -46,10 +55,10 @@ def verify(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check a bundle's signatures and every byte of it; nothing is decompressed or written."""
+    """Check volumes' signatures and every byte of them; nothing is decompressed or written."""
     with console(as_json=as_json, quiet=quiet) as out:
         from bundler.mirror.layout import Mirror
-        from bundler.receive import verify as verify_volume
+        from bundler.receive import verify as verify_volumes
         from bundler.trust.gate import anchor_from_root
         from bundler.trust.metadata import read_root
 
@@ -61,11 +70,12 @@ def verify(
             judge = Mirror.open(mirror)
         else:
             raise typer.BadParameter("give one of --trust ROOT and --mirror MIRROR")
-        out.result(VerifiedResult(volume, verify_volume(volume, judge, observe=out.observe)))
+        found = verify_volumes(volumes, judge, pipe=sys.stdin.buffer, observe=out.observe)
+        out.result(VerifiedResult(tuple(found)))
 
 
 def unpack(
-    volume: Volume,
+    volumes: Volumes,
     into: Into,
     *,
     scan: Annotated[
@@ -82,25 +92,26 @@ def unpack(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Verify a bundle, import it into a mirror and make it live.
+    """Verify volumes, import them into a mirror and make live what is complete.
 
-    Where the mirror asks for approval (`bundle policy`), it waits for `bundle approve` instead.
+    They may come in any order, over days. Until all have, it ends with exit code 5 and says what is
+    missing. Where the mirror asks for approval (`bundle policy`), it waits for `bundle approve`.
     """
     with console(as_json=as_json, quiet=quiet) as out:
         from bundler.mirror.journal import Operator
         from bundler.mirror.layout import Mirror
         from bundler.mirror.scanner import parse_scanner
-        from bundler.receive import unpack as unpack_volume
+        from bundler.receive import Inside
+        from bundler.receive import unpack as unpack_volumes
 
-        received = unpack_volume(
-            volume,
-            Mirror.open(into),
+        inside = Inside(
             make_judge=_judge,
             operator=Operator(account(), now),
             scan=[parse_scanner(scan, scan_timeout)] if scan else [],
+            pipe=sys.stdin.buffer,
             observe=out.observe,
         )
-        out.result(UnpackedResult(into, received))
+        out.result(UnpackedResult(into, tuple(unpack_volumes(volumes, Mirror.open(into), inside))))
 
 
 def _judge(root: bytes, profile: bytes) -> Judge:

@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bundler.cli.console import console
-from bundler.cli.home import Home, find_home
+from bundler.cli.home import find_home
 from bundler.cli.options import AsJson, HomeFolder, Quiet, now
 from bundler.cli.results import Said
 from bundler.cli.secrets import PassphraseFd, ask_secrets
-from bundler.errors import BundlerError
+from bundler.errors import IncompleteError, RefusedError
 from bundler.events import Noticed, Observer
 from bundler.model.canonical import Json
 
 if TYPE_CHECKING:
     from bundler.trust.authority import Authority
     from bundler.trust.signing import Lifetimes
-
-_MAX_PROFILE = 64 << 20
 
 
 def refresh(
@@ -53,7 +51,7 @@ def refresh(
         folder = folders.streams / stream
         authority = Authority.open(folder)
         with locked(folder / "lock", f"the stream {stream}"):
-            lifetimes = _lifetimes(authority, folders, shown.observe)
+            lifetimes = _lifetimes(authority, shown.observe)
             packer = Packer(
                 authority=replace(authority, lifetimes=lifetimes),
                 signers=load_signers(
@@ -73,22 +71,20 @@ def refresh(
         shown.result(Said(text, fields))
 
 
-def _lifetimes(authority: Authority, home: Home, observe: Observer) -> Lifetimes:
-    """Those of the profile that the sequence was made from, if the cache still has it."""
-    from bundler.archive.store import BlobStore
-    from bundler.disk import read_whole
+def _lifetimes(authority: Authority, observe: Observer) -> Lifetimes:
+    """Those of the profile that the sequence was made from."""
     from bundler.model.manifest import Manifest
     from bundler.model.profile import parse_profile
+    from bundler.records import read_document, read_manifest
     from bundler.trust.signing import LIFETIMES
 
-    path = authority.folder / "manifests" / f"{authority.next_sequence - 1:06}.json"
-    if not path.exists():
+    last = authority.next_sequence - 1
+    if not last:
         return LIFETIMES
     try:
-        blob = Manifest.from_bytes(read_whole(path)).profile
-        text = BlobStore(home.cache, durable=False).read(blob, _MAX_PROFILE)
-        lifetimes = parse_profile(text, "the profile").expiry.lifetimes()
-    except BundlerError:
-        observe(Noticed("the profile is no longer in the cache: roles last as by default"))
+        blob = Manifest.from_bytes(read_manifest(authority, last)).profile
+        text = read_document(authority, blob, last)
+    except (RefusedError, IncompleteError) as error:
+        observe(Noticed(f"{error.message}: roles last as by default"))
         return LIFETIMES
-    return replace(LIFETIMES, **lifetimes)
+    return replace(LIFETIMES, **parse_profile(text, "the profile").expiry.lifetimes())

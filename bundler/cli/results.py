@@ -72,86 +72,109 @@ class CreatedResult:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedResult:
-    """A volume that is what its stream's keys vouch for."""
+    """Volumes that are what their streams' keys vouch for: the name of each, and the findings."""
 
-    volume: Path
-    admission: Admission
+    volumes: tuple[tuple[str, Admission], ...]
 
     def to_json(self) -> Json:
         """Everything that `to_text` says, and the signers of each role."""
-        found = self.admission
         return {
             "verified": True,
-            "volume": str(self.volume),
-            "stream": found.stream,
-            "sequence": found.sequence,
-            "newer": found.is_newer,
-            "root": found.root_version,
-            "roles": {
-                role: {
-                    "version": found.versions[role],
-                    "expires": found.expires[role].strftime(TIME),
-                    "signers": list(found.signers[role]),
-                }
-                for role in found.expires
-            },
+            "volumes": [_verified_json(name, found) for name, found in self.volumes],
         }
 
     def to_text(self) -> str:
-        """Which sequence, signed by whom, until when."""
-        found = self.admission
-        lines = [f"{self.volume}: verified, {found.stream} sequence {found.sequence}"]
-        for role, expires in found.expires.items():
-            signers = ", ".join(found.signers[role])
-            lines.append(f"  {role:<9}  until {expires.strftime(TIME)}  signed by {signers}")
-        return printable("\n".join(lines))
+        """Which sequence, signed by whom, until when; the latter once for volumes that agree."""
+        lines: list[str] = []
+        last: list[str] = []
+        for name, found in self.volumes:
+            more = [
+                f"  {role:<9}  until {expires.strftime(TIME)}  signed by"
+                f" {', '.join(found.signers[role])}"
+                for role, expires in found.expires.items()
+            ]
+            number, total = found.index.volume, found.index.volumes
+            which = f", volume {number} of {total}" if total > 1 else ""
+            lines += last if last != more else []
+            lines.append(f"{name}: verified, {found.stream} sequence {found.sequence}{which}")
+            last = more
+        return printable("\n".join([*lines, *last]))
+
+
+def _verified_json(name: str, found: Admission) -> Json:
+    return {
+        "volume": name,
+        "stream": found.stream,
+        "sequence": found.sequence,
+        "number": found.index.volume,
+        "volumes": found.index.volumes,
+        "newer": found.is_newer,
+        "root": found.root_version,
+        "roles": {
+            role: {
+                "version": found.versions[role],
+                "expires": found.expires[role].strftime(TIME),
+                "signers": list(found.signers[role]),
+            }
+            for role in found.expires
+        },
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class UnpackedResult:
-    """What `unpack` brought into a mirror."""
+    """What `unpack` made live in a mirror, or lets wait there: a sequence or more."""
 
     mirror: Path
-    received: Received
+    received: tuple[Received, ...]
 
     def to_json(self) -> Json:
         """Everything that `to_text` says."""
-        done = self.received.published
-        if done is None:
-            return {
-                "mirror": str(self.mirror),
-                "stream": self.received.admission.stream,
-                "sequence": self.received.admission.sequence,
-                "state": "received",
-                "approvers": list(self.received.approvers),
-            }
         return {
             "mirror": str(self.mirror),
-            "stream": done.stream,
-            "sequence": done.sequence,
-            "state": "live",
-            "changed": done.changed,
-            "generation": done.generation,
-            "projects": done.projects,
-            "files": done.files,
-            "new-files": done.new_files,
+            "sequences": [_received_json(one) for one in self.received],
         }
 
     def to_text(self) -> str:
         """What is live now, or who must approve first."""
-        done = self.received.published
-        if done is None:
-            found = self.received.admission
-            return (
-                f"{self.mirror}: {found.stream} sequence {found.sequence} is received and verified;"
-                f" nothing goes live before {' or '.join(self.received.approvers)} approves\n"
-                "next, by the holder of that key:"
-                f" bundle approve {self.mirror} {found.sequence} --key KEY"
-            )
-        if not done.changed:
-            return f"{self.mirror}: {done.stream} sequence {done.sequence} is live already"
+        return "\n".join(_received_text(self.mirror, one) for one in self.received)
+
+
+def _received_json(one: Received) -> Json:
+    done = one.published
+    if done is None:
+        return {
+            "stream": one.admission.stream,
+            "sequence": one.admission.sequence,
+            "state": "received",
+            "approvers": list(one.approvers),
+        }
+    return {
+        "stream": done.stream,
+        "sequence": done.sequence,
+        "state": "live",
+        "changed": done.changed,
+        "generation": done.generation,
+        "projects": done.projects,
+        "files": done.files,
+        "new-files": done.new_files,
+    }
+
+
+def _received_text(mirror: Path, one: Received) -> str:
+    done = one.published
+    if done is None:
+        found = one.admission
         return (
-            f"{self.mirror}: {done.stream} sequence {done.sequence} is live:"
-            f" {counted(done.projects, 'project')}, {counted(done.files, 'file')},"
-            f" {done.new_files} of them new"
+            f"{mirror}: {found.stream} sequence {found.sequence} is received and verified;"
+            f" nothing goes live before {' or '.join(one.approvers)} approves\n"
+            "next, by the holder of that key:"
+            f" bundle approve {mirror} {found.sequence} --key KEY"
         )
+    if not done.changed:
+        return f"{mirror}: {done.stream} sequence {done.sequence} is live already"
+    return (
+        f"{mirror}: {done.stream} sequence {done.sequence} is live:"
+        f" {counted(done.projects, 'project')}, {counted(done.files, 'file')},"
+        f" {done.new_files} of them new"
+    )

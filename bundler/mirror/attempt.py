@@ -1,4 +1,4 @@
-"""What the journal says of one volume that was brought to a mirror, while it is unpacked."""
+"""What the journal says of a volume that was brought to a mirror, and of what came of it."""
 
 from __future__ import annotations
 
@@ -39,23 +39,24 @@ class Attempt:
 
     def received(self, index: VerifiedIndex, data: bytes) -> None:
         """The head is vouched for by the stream's keys; `data` is the index as it was signed."""
+        self._about = replace(self._about, index=Sha256(hashlib.sha256(data).hexdigest()))
+        self.recognised(index)
+        self._note("received", then="verified")
+
+    def recognised(self, index: VerifiedIndex) -> None:
+        """It is known which sequence this is about."""
+        one = (index.sequence, index.manifest)
         self._about = replace(
-            self._about,
-            stream=index.stream,
-            sequence=index.sequence,
-            manifest=index.manifest,
-            index=Sha256(hashlib.sha256(data).hexdigest()),
+            self._about, stream=index.stream, sequence=index.sequence, manifest=index.manifest
         )
         line = self._journal.live(index.stream)
         waiting = waiting_of(self._mirror, index.stream)
-        one = (index.sequence, index.manifest)
         self._is_live = line is not None and (line.sequence, line.manifest) == one
         waits = waiting is not None and (waiting.sequence, waiting.manifest.sha256) == one
         self._is_known = self._is_live or waits
-        self._note("received", then="verified")
 
     def verified(self) -> None:
-        """Every byte is what was signed, and attestations prove what the bundle says."""
+        """Every byte is what was signed; see the format on attestations."""
         self._note("verified", then="live")
 
     def scanned(self, note: str, *, is_news: bool) -> None:
@@ -101,19 +102,35 @@ def of_volume(volume: Path) -> About:
     return About(medium=str(volume), volume=volume.name)
 
 
+def of_pipe(name: str) -> About:
+    """What is known of a volume that comes through a pipe."""
+    return About(medium=name)
+
+
 @contextmanager
 def attempt(
     mirror: Mirror, about: About, operator: Operator, observe: Observer
 ) -> Iterator[Attempt]:
-    """Note what becomes of a volume, and why it is refused if it is.
+    """Note what becomes of something, and why it is refused if it is.
 
     Raises:
         DamagedError: if the journal is not as it was written.
         BundlerError: if it cannot be written.
     """
     one = Attempt(mirror, Journal.open(mirror, operator), about)
-    try:
+    with noting(one, observe):
         yield one
+
+
+@contextmanager
+def noting(one: Attempt, observe: Observer) -> Iterator[None]:
+    """Note why an attempt comes to nothing, if it does.
+
+    Raises:
+        BundlerError: whatever it was.
+    """
+    try:
+        yield
     except (RefusedError, IncompleteError) as error:
         result: Result = "refused" if isinstance(error, RefusedError) else "incomplete"
         try:

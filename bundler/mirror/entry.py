@@ -24,6 +24,7 @@ Phase: TypeAlias = Literal[
     "rolled-back",
     "pruned",
     "policy",
+    "receipt",
     "mended",
 ]
 Result: TypeAlias = Literal["ok", "refused", "incomplete"]
@@ -51,7 +52,7 @@ class Entry:
         volume: Its file name.
         stream, sequence, manifest: Of what signatures vouched for; None before that was known.
         index: The sha256 of the volume's signed index, which names every byte behind the head.
-        key: The fingerprint of the key of whoever approves, or changes the policy.
+        key: The fingerprint of the key of whoever approves, or changes the policy; of a receipt.
         policy: The sha256 of the mirror's policy from then on.
         previous: The sha256 of the line before, its end included.
     """

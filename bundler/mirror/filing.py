@@ -17,14 +17,20 @@ from typing import IO, TypeVar
 from bundler.disk import make_folder, set_mode, sync_folder
 from bundler.errors import DamagedError, IncompleteError
 from bundler.events import Advanced, Finished, Observer, Started
+from bundler.mirror.early import EarlyChecks, Expected
 from bundler.mirror.layout import Mirror, is_file_of, metadata_path, provenance_path
 from bundler.model.artifact import Blob, Sha256, is_sdist
 from bundler.model.contents import WheelContents
 from bundler.model.manifest import BundledFile
 from bundler.wheel.check import check_contents, check_whole_wheel
-from bundler.wheel.examine import Member
+from bundler.wheel.examine import Examined, Member
 from bundler.wheel.fault import WheelError
-from bundler.wheel.metadata import MAX_METADATA, check_requires_python
+from bundler.wheel.metadata import (
+    MAX_METADATA,
+    check_metadata,
+    check_requires_python,
+    read_metadata,
+)
 from bundler.wheel.sdist import SdistError, check_sdist
 
 _THREADS = 8
@@ -96,7 +102,9 @@ def _is_filed_sdist(final: Path, file: BundledFile) -> bool:
     return True
 
 
-def file_wheels(mirror: Mirror, wheels: Sequence[Fresh], observe: Observer) -> None:
+def file_wheels(
+    mirror: Mirror, wheels: Sequence[Fresh], observe: Observer, early: EarlyChecks | None = None
+) -> None:
     """Hash and check every wheel, then file them all: none unless all are good.
 
     Raises:
@@ -113,7 +121,7 @@ def file_wheels(mirror: Mirror, wheels: Sequence[Fresh], observe: Observer) -> N
             _write_beside(mirror, metadata_path(wheel.final), metadata)
 
     try:
-        check_wheels(mirror, wheels, observe, lay_beside)
+        check_wheels(mirror, wheels, observe, lay_beside, early)
         for wheel in wheels:
             _file(mirror, wheel)
     except BaseException:
@@ -129,8 +137,11 @@ def check_wheels(
     wheels: Sequence[Fresh],
     observe: Observer,
     good: Callable[[Fresh, bytes | None], None] = lambda _wheel, _metadata: None,
+    early: EarlyChecks | None = None,
 ) -> None:
     """Hash and check every wheel; `good` is called with each that is, and its METADATA.
+
+    What `early` has looked into is not inflated again, nor hashed unless others were at it.
 
     Raises:
         DamagedError, WheelError, IncompleteError: as `file_wheels`.
@@ -142,9 +153,16 @@ def check_wheels(
     def check(wheel: Fresh) -> None:
         found = located(mirror, wheel)
         try:
+            examined = early.examined(wheel.blob, wheel.final.name) if early else None
+            hashed = examined is not None and early is not None and early.fresh
             with found.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != wheel.blob.sha256:
+                if (
+                    not hashed
+                    and hashlib.file_digest(file, "sha256").hexdigest() != wheel.blob.sha256
+                ):
                     rotten.append(found)
+                elif examined:
+                    good(wheel, _confirm(wheel, file, examined))
                 else:
                     good(wheel, _check(mirror, wheel, file))
         except (WheelError, SdistError) as error:
@@ -213,8 +231,49 @@ def _write_beside(mirror: Mirror, path: Path, data: bytes) -> None:
         Path(beside.name).replace(path)
 
 
+def look_into(mirror: Mirror, expected: Expected) -> Examined:
+    """Look into a wheel that has just come into the store; see `EarlyChecks`.
+
+    Raises:
+        WheelError: as `file_wheels`.
+    """
+    file = expected.file
+    with mirror.store.open(file.blob) as wheel:
+        return _examine(
+            mirror, file.filename, wheel, file.metadata, file.requires_python, expected.allowed
+        )[1]
+
+
 def _look_into(mirror: Mirror, wheel: Fresh, file: IO[bytes]) -> bytes:
-    """Hold the whole wheel against what was signed; METADATA. Its SBOMs become blobs."""
+    """Hold the whole wheel against what was signed; METADATA."""
+    filename, stated = wheel.final.name, wheel.stated
+    allowed = stated.allowed if stated else ()
+    metadata, examined = _examine(
+        mirror, filename, file, wheel.metadata, wheel.requires_python, allowed
+    )
+    if stated:
+        check_contents(filename, examined, stated.contents)
+    return metadata
+
+
+def _confirm(wheel: Fresh, file: IO[bytes], examined: Examined) -> bytes:
+    """The same for a wheel that somebody has looked into."""
+    metadata = read_metadata(file, wheel.final.name)
+    check_metadata(metadata, wheel.final.name, wheel.metadata, wheel.requires_python)
+    if wheel.stated:
+        check_contents(wheel.final.name, examined, wheel.stated.contents)
+    return metadata
+
+
+def _examine(
+    mirror: Mirror,
+    filename: str,
+    file: IO[bytes],
+    metadata: Sha256,
+    requires_python: str | None,
+    allowed: tuple[str, ...],
+) -> tuple[bytes, Examined]:
+    """METADATA and all that is in a wheel; its SBOMs become blobs."""
 
     def keep(member: Member, path: Path) -> None:
         with path.open("rb") as sbom, mirror.store.new_file() as copy:
@@ -222,18 +281,9 @@ def _look_into(mirror: Mirror, wheel: Fresh, file: IO[bytes]) -> bytes:
             copy.flush()
             mirror.store.adopt(member.blob, Path(copy.name))
 
-    filename, stated = wheel.final.name, wheel.stated
-    metadata, examined = check_whole_wheel(
-        file,
-        filename,
-        wheel.metadata,
-        wheel.requires_python,
-        allowed=stated.allowed if stated else (),
-        takers={"sbom": keep},
+    return check_whole_wheel(
+        file, filename, metadata, requires_python, allowed=allowed, takers={"sbom": keep}
     )
-    if stated:
-        check_contents(filename, examined, stated.contents)
-    return metadata
 
 
 def _file(mirror: Mirror, wheel: Fresh) -> None:

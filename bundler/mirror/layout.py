@@ -9,8 +9,10 @@ MIRROR/.bundler/trust            the pinned root and what the gate remembers
 MIRROR/.bundler/generations      every set of pages that was ever live
 MIRROR/.bundler/journal.jsonl    what was done; journal.head knows its last line
 MIRROR/.bundler/policy.json      what must happen before a sequence goes live, if anything
+MIRROR/.bundler/arrived          heads of volumes whose sequence is not complete yet
 MIRROR/.bundler/received         what waits for approval: STREAM.json
 MIRROR/.bundler/approvals        signed approvals: STREAM-000007.json
+MIRROR/.bundler/receipt.key      what receipts are signed with
 MIRROR/.bundler/lock             held by whoever changes the mirror
 
 A web server needs `simple`, `files` and, since `simple` leads there, `.bundler/generations`. These
@@ -148,6 +150,11 @@ class Mirror:
         return self.state / "policy.json"
 
     @property
+    def arrived(self) -> Path:
+        """Heads of volumes that came before the rest: a folder for each sequence."""
+        return self.state / "arrived"
+
+    @property
     def received(self) -> Path:
         """What waits for approval: a file for each stream."""
         return self.state / "received"
@@ -156,6 +163,11 @@ class Mirror:
     def approvals(self) -> Path:
         """Signed approvals: a file for each sequence."""
         return self.state / "approvals"
+
+    @property
+    def receipt_key(self) -> Path:
+        """The private key that receipts are signed with; absent until there was one."""
+        return self.state / "receipt.key"
 
     @property
     def lock(self) -> Path:

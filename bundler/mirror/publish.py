@@ -19,6 +19,7 @@ from pathlib import Path
 from bundler.disk import make_folder, no_room_explained, set_mode, sync_folder
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Advanced, Finished, Noticed, Observer, Started
+from bundler.mirror.early import EarlyChecks
 from bundler.mirror.filing import Fresh, check_wheels, file_provenance, file_wheels, in_threads
 from bundler.mirror.generations import (
     RECORD,
@@ -62,10 +63,16 @@ class Published:
     new_files: int
 
 
-def publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> Published:
+def publish(
+    mirror: Mirror,
+    manifest: VerifiedManifest,
+    observe: Observer,
+    early: EarlyChecks | None = None,
+) -> Published:
     """Make a sequence live; the caller holds `mirror.locked()`.
 
     One that is live already is only repaired: what was lost of it is filed or written again.
+    `early` has looked into some of its wheels already.
 
     Raises:
         IncompleteError: if anything that the manifest names is missing, naming it.
@@ -78,13 +85,18 @@ def publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> Pu
     """
     try:
         with no_room_explained(mirror.root):
-            return _publish(mirror, manifest, observe)
+            return _publish(mirror, manifest, observe, early)
     except OSError as error:
         hint = ONE_FILESYSTEM if error.errno == errno.EXDEV else None
         raise BundlerError(f"cannot publish in {mirror.root}: {error}", hint=hint) from error
 
 
-def prepare(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> tuple[Fresh, ...]:
+def prepare(
+    mirror: Mirror,
+    manifest: VerifiedManifest,
+    observe: Observer,
+    early: EarlyChecks | None = None,
+) -> tuple[Fresh, ...]:
     """Check all that `publish` will, and show nothing; the files that are not filed yet.
 
     Raises:
@@ -92,7 +104,7 @@ def prepare(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> tu
     """
     with no_room_explained(mirror.root):
         fresh = survey(union_with(mirror, manifest, _former(mirror, observe)), manifest).fresh
-        check_wheels(mirror, fresh, observe)
+        check_wheels(mirror, fresh, observe, early=early)
     return tuple(fresh)
 
 
@@ -109,7 +121,9 @@ def _shown(manifest: VerifiedManifest) -> Shown:
     return Shown(manifest.sequence, Blob(Sha256(hashlib.sha256(data).hexdigest()), len(data)))
 
 
-def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> Published:
+def _publish(
+    mirror: Mirror, manifest: VerifiedManifest, observe: Observer, early: EarlyChecks | None
+) -> Published:
     former = _former(mirror, observe)
     data, shown = manifest.to_bytes(), _shown(manifest)
     if former.streams.get(manifest.stream) != shown:
@@ -123,7 +137,7 @@ def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> P
         union = Union(mirror, (manifest,))
     found = survey(union, manifest)
     if anew or found.fresh:
-        file_wheels(mirror, found.fresh, observe)
+        file_wheels(mirror, found.fresh, observe, early)
     file_provenance(mirror, found.provenance)
     generation = former
     if anew:

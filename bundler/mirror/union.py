@@ -97,7 +97,7 @@ def survey(union: Union, manifest: Manifest) -> Survey:
     """
     mirror, inside = union.mirror, manifest.contents
     allowed = {each.wheel: each.rules for each in (inside.accepted if inside else ())}
-    missing = sorted(what for what, blob in _parts(manifest) if not mirror.store.has(blob))
+    missing = sorted(what for what, blob in parts_of(manifest) if not mirror.store.has(blob))
     files, unfiled, conflicts = 0, list[Fresh](), list[str]()
     provenance: list[tuple[Path, Blob]] = []
     for name in union.names():
@@ -126,7 +126,7 @@ def survey(union: Union, manifest: Manifest) -> Survey:
     return Survey(files, unfiled, provenance)
 
 
-def _parts(manifest: Manifest) -> Iterator[tuple[str, Blob]]:
+def parts_of(manifest: Manifest) -> Iterator[tuple[str, Blob]]:
     """Every blob that the manifest itself names, and what it is."""
     yield "the profile", manifest.profile
     if manifest.trusted_root is not None:

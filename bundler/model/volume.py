@@ -148,10 +148,7 @@ class VolumeIndex:
                 "tail": _frame_to_json(self.tail),
                 "head": dict(self.head),
                 "form": self.form,
-                "slices": {
-                    str(sha256): {"whole": blob_to_json(part.whole), "offset": part.offset}
-                    for sha256, part in self.slices.items()
-                },
+                "slices": slices_to_json(self.slices),
                 "paths": {str(sha256): path for sha256, path in self.paths.items()},
             }
         )
@@ -176,10 +173,7 @@ class VolumeIndex:
             tail=_frame_from_json(document.object("tail")),
             head=document.digests("head"),
             form=_form_from_json(document),
-            slices={
-                parse_sha256(name): _slice_from_json(item)
-                for name, item in document.members("slices")
-            },
+            slices=slices_from_json(document),
             paths={
                 parse_sha256(name): _checked_path(path)
                 for name, path in document.all_texts("paths").items()
@@ -209,6 +203,27 @@ def index_stream(name: str) -> str | None:
     """The stream in the name of a volume index; None when it is the name of something else."""
     match = _INDEX_NAME.fullmatch(name)
     return match[1] if match else None
+
+
+def slices_to_json(slices: Mapping[Sha256, Slice]) -> Json:
+    """Parts of blobs as an object: digest of the part → whole and offset."""
+    return {
+        str(sha256): {"whole": blob_to_json(part.whole), "offset": part.offset}
+        for sha256, part in slices.items()
+    }
+
+
+def slices_from_json(document: Reader) -> dict[Sha256, Slice]:
+    """What `slices_to_json` wrote under the key `slices`.
+
+    Raises:
+        ValueError: naming the place in the document.
+    """
+    found = {}
+    for name, item in document.members("slices"):
+        found[parse_sha256(name)] = Slice(item.blob("whole"), item.size("offset"))
+        item.finish()
+    return found
 
 
 def _check_layout(index: VolumeIndex) -> None:
@@ -244,12 +259,6 @@ def _form_from_json(document: Reader) -> Form:
         if name == form:
             return form
     raise ValueError(f"{document.place}.form: {name!r:.80} is not one of {', '.join(FORMS)}")
-
-
-def _slice_from_json(document: Reader) -> Slice:
-    part = Slice(document.blob("whole"), document.size("offset"))
-    document.finish()
-    return part
 
 
 def _checked_path(path: str) -> str:

@@ -13,10 +13,10 @@ from typing import Literal, NewType, TypeAlias, get_args
 
 from packaging.utils import NormalizedName
 
-from bundler.model.artifact import Sha256
+from bundler.model.artifact import Blob, Sha256
 from bundler.model.canonical import canonical
 from bundler.model.document import FORMAT, Reader, normalized
-from bundler.model.manifest import parse_stream
+from bundler.model.manifest import blob_to_json, parse_stream
 
 Kind: TypeAlias = Literal["full", "delta", "resend"]
 """Everything that the manifest names; what its base has not; what somebody asked for again."""
@@ -54,6 +54,7 @@ class VolumeSet:
     Attributes:
         manifest: The digest of the manifest that they belong to.
         base: What a delta builds upon, else None.
+        parity: The document that says how lost volumes are rebuilt; it is in every parity volume.
     """
 
     stream: str
@@ -62,6 +63,7 @@ class VolumeSet:
     kind: Kind
     base: Base | None
     volumes: tuple[VolumeSummary, ...]
+    parity: Blob | None = None
 
     @property
     def name(self) -> str:
@@ -89,6 +91,7 @@ class VolumeSet:
                     {"size": each.size, "parity": each.parity, "projects": list(each.projects)}
                     for each in self.volumes
                 ],
+                "parity": blob_to_json(self.parity) if self.parity else None,
             }
         )
 
@@ -107,12 +110,15 @@ class VolumeSet:
             kind=_kind(document),
             base=_base(document.optional_object("base")),
             volumes=tuple(_summary(item) for item in document.objects("volumes")),
+            parity=document.optional_blob("parity"),
         )
         document.finish()
         if not found.volumes:
             raise ValueError("volume set: no volumes")
         if (found.kind == "delta") != (found.base is not None):
             raise ValueError("volume set: a delta has a base, and nothing else has one")
+        if any(each.parity for each in found.volumes) != (found.parity is not None):
+            raise ValueError("volume set: parity volumes have a document, and only they")
         if found.base and found.base.sequence >= found.sequence:
             raise ValueError("volume set: its base is not an earlier sequence")
         return found

@@ -120,8 +120,9 @@ def test_what_was_made(way: Way) -> None:
     assert way.created["volumes-size"] == way.volume.stat().st_size
     # Wheels are compressed already; sharing between platforms still has to save something.
     assert way.created["volumes-size"] < 0.95 * way.created["wheels-size"]
-    assert way.unpacked["changed"] is True
-    assert way.unpacked["new-files"] == way.unpacked["files"] == way.created["files"]
+    assert way.unpacked["sequences"][0]["changed"] is True
+    (unpacked,) = way.unpacked["sequences"]
+    assert unpacked["new-files"] == unpacked["files"] == way.created["files"]
 
 
 # uv's own locks

@@ -82,5 +82,6 @@ def test_locking_counts_each_kind(crossed: Site) -> None:
 def test_creating_again_from_the_locks(crossed: Site) -> None:
     locks = crossed.out / "test-000001.locks"
     assert crossed.create("--locked", "--locks", str(locks)).exit_code == 0
-    again = read_json(bundle("unpack", crossed.volume(2), "--into", crossed.mirror, "--json"))
+    said = read_json(bundle("unpack", crossed.volume(2), "--into", crossed.mirror, "--json"))
+    (again,) = said["sequences"]
     assert (again["files"], again["new-files"]) == (3, 0)

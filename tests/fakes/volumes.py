@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -13,11 +13,15 @@ from typing import BinaryIO
 from bundler.archive.folder import FolderWriter
 from bundler.archive.frame import FRAME_LIMIT
 from bundler.archive.head import read_head
+from bundler.archive.keep import Keeper
 from bundler.archive.pack import VolumeWriter, head_reserve
 from bundler.archive.room import Limits, Room, listed
-from bundler.archive.spread import Begin, Spreader, Wanted, Writer
+from bundler.archive.source import Source
+from bundler.archive.spread import Begin, Spreader
 from bundler.archive.store import BlobStore
 from bundler.archive.unpack import unpack_volume
+from bundler.archive.wanted import Wanted
+from bundler.archive.writer import Writer
 from bundler.events import Observer, ignore
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.volume import VerifiedIndex, VolumeIndex
@@ -52,16 +56,23 @@ class Packed:
 
     def unpack(self, store: BlobStore, *, workers: int = 2, observe: Observer = ignore) -> None:
         with self.path.open("rb") as volume:
-            head = read_head(volume)
-            unpack_volume(
-                self.index,
-                volume,
-                head.size,
-                store,
-                have=store.has,
-                workers=workers,
-                observe=observe,
-            )
+            start = read_head(volume).size
+            unpack_from(self.index, volume, start, store, workers=workers, observe=observe)
+
+
+def unpack_from(
+    index: VerifiedIndex,
+    volume: BinaryIO,
+    start: int,
+    store: BlobStore,
+    *,
+    have: Callable[[Blob], bool] | None = None,
+    workers: int | None = 2,
+    observe: Observer = ignore,
+) -> None:
+    """`volume` stands at `start`, right behind the head."""
+    keeper = Keeper(store, have, index.slices)
+    unpack_volume(index, Source(volume, start), keeper, workers=workers, observe=observe)
 
 
 def pack(

@@ -29,7 +29,7 @@ from bundler.archive.head import read_head
 from bundler.errors import BundlerError, RefusedError
 from bundler.events import ignore
 from bundler.mirror.layout import Mirror
-from bundler.receive import unpack
+from bundler.receive import Inside, unpack
 from bundler.trust.holders import load_signer
 from tests.fakes.command import site, succeed, tree, without_journal
 from tests.fakes.forgery import shrunk
@@ -44,7 +44,7 @@ def no_judge(root: bytes, profile: bytes) -> NoReturn:
 
 def bring(volume: Path, mirror: Mirror) -> None:
     """Unpack it, as somebody."""
-    unpack(volume, mirror, make_judge=no_judge, operator=OPERATOR, observe=ignore)
+    unpack([volume], mirror, Inside(make_judge=no_judge, operator=OPERATOR, observe=ignore))
 
 
 def _journal(mirror: Mirror) -> dict[Path, bytes]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bundler.archive.frame import size_bound
 from bundler.archive.room import Limits, listed, most_volumes
-from bundler.archive.spread import Wanted
+from bundler.archive.wanted import Wanted
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.volume import Form, VolumeIndex
 from tests.fakes.trust import digest

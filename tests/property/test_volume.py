@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundler.archive.head import encode_head, head_size, read_head
+from bundler.archive.source import Source
 from bundler.archive.store import BlobStore
-from bundler.archive.unpack import unpack_volume, verify_volume
+from bundler.archive.verify import verify_volume
 from bundler.errors import DamagedError
 from bundler.model.volume import VolumeIndex
-from tests.fakes.volumes import Packed, noise, pack, stored
+from tests.fakes.volumes import Packed, noise, pack, stored, unpack_from
 
 BYTES = st.one_of(
     st.binary(max_size=2000),
@@ -46,18 +47,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Packed:
 def refused(packed: Packed, behind_the_head: bytes) -> None:
     """Both readers refuse these bytes, and no wrong or unfinished file is in the store."""
     with pytest.raises(DamagedError):
-        verify_volume(packed.index, io.BytesIO(behind_the_head), packed.start)
+        verify_volume(packed.index, Source(io.BytesIO(behind_the_head), packed.start))
     with folder() as root:
         store = BlobStore(root)
         with pytest.raises(DamagedError):
-            unpack_volume(
-                packed.index,
-                io.BytesIO(behind_the_head),
-                packed.start,
-                store,
-                have=store.has,
-                workers=2,
-            )
+            unpack_from(packed.index, io.BytesIO(behind_the_head), packed.start, store)
         for name, data in stored(store).items():
             assert name.endswith(hashlib.sha256(data).hexdigest())
 
@@ -75,7 +69,7 @@ def test_unpacking_gives_back_what_was_packed(
         for blob, data in packed.contents.items():
             assert store.read(blob, limit=blob.size) == data
         with packed.path.open("rb") as volume:
-            verify_volume(packed.index, volume, read_head(volume).size)
+            verify_volume(packed.index, Source(volume, read_head(volume).size))
         assert VolumeIndex.from_bytes(packed.index.to_bytes()) == packed.index
 
 

@@ -132,10 +132,14 @@ def test_the_same_for_programs(host: Site, mirror: Mirror) -> None:
     said = read_json(bundle("unpack", host.volume(), "--into", host.mirror, "--json"))
     assert said == {
         "mirror": str(host.mirror),
-        "stream": "test",
-        "sequence": 1,
-        "state": "received",
-        "approvers": [_id(host, "boss")],
+        "sequences": [
+            {
+                "stream": "test",
+                "sequence": 1,
+                "state": "received",
+                "approvers": [_id(host, "boss")],
+            }
+        ],
     }
     sha256 = waiting_in(mirror)[0].manifest.sha256
     assert read_json(bundle("policy", host.mirror, "--json")) == {

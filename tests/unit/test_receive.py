@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,14 @@ import pytest
 
 from bundler import packable, packing, receive
 from bundler.archive.head import encode_head
-from bundler.archive.spread import Wanted
 from bundler.archive.store import BlobStore
+from bundler.archive.wanted import Wanted
 from bundler.errors import BundlerError, DamagedError, TrustError
 from bundler.events import ignore
 from bundler.mirror.generations import Generation, Shown, live
 from bundler.mirror.layout import Mirror
 from bundler.model.artifact import Blob
-from bundler.receive import read_volume_head, unpack, verify
+from bundler.receive import Inside, read_volume_head, unpack, verify
 from bundler.trust.attest import Attestor
 from tests.fakes.command import bundle, site, succeed
 from tests.fakes.journals import OPERATOR
@@ -25,10 +26,12 @@ from tests.fakes.trust import digest
 from tests.fakes.wheels import build_wheel
 
 
-def test_a_folder_is_no_volume(tmp_path: Path) -> None:
-    with pytest.raises(BundlerError, match="is a folder") as caught:
+def test_any_folder_is_no_volume(tmp_path: Path) -> None:
+    with pytest.raises(
+        DamagedError, match=r"it is a folder without a readable head\.tar"
+    ) as caught:
         read_volume_head(tmp_path)
-    assert caught.value.hint == "give the volume's file: NAME.tar.zst"
+    assert caught.value.hint is not None
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -40,7 +43,7 @@ def test_a_head_without_an_index_names_no_stream(tmp_path: Path) -> None:
     volume = tmp_path / "x.tar.zst"
     volume.write_bytes(encode_head({"manifest.json": b"{}"}, 1 << 16))
     with pytest.raises(DamagedError, match="has no index"):
-        verify(volume, Mirror.create(tmp_path / "mirror"), observe=ignore)
+        verify([volume], Mirror.create(tmp_path / "mirror"), pipe=BytesIO(), observe=ignore)
 
 
 def test_what_is_live_is_never_older_than_it_was(tmp_path: Path) -> None:
@@ -58,7 +61,11 @@ def test_what_is_live_is_never_older_than_it_was(tmp_path: Path) -> None:
         record = mirror.generations / "000001" / "generation.json"
         record.write_bytes(newer.to_bytes())
         with pytest.raises(TrustError, match="sequence 1 is older than 9, which was"):
-            unpack(host.volume(), mirror, make_judge=_no_judge, operator=OPERATOR, observe=ignore)
+            unpack(
+                [host.volume()],
+                mirror,
+                Inside(make_judge=_no_judge, operator=OPERATOR, observe=ignore),
+            )
 
 
 def _no_judge(_root: bytes, _profile: bytes) -> Attestor:

@@ -8,6 +8,7 @@ import pytest
 from bundler.archive import ustar
 from bundler.archive.decompress import SegmentSink, decompress
 from bundler.archive.frame import compressor
+from bundler.archive.keep import Keeper
 from bundler.archive.parallel import Spool, StoppedError, new_spool
 from bundler.archive.store import BlobStore
 from tests.fakes.volumes import Contents, noise, stored
@@ -61,7 +62,7 @@ def test_a_sink_takes_the_stream_in_any_pieces(tmp_path: Path, step: int) -> Non
         for entry in ustar.entries(blobs)
     )
     store = BlobStore(tmp_path)
-    sink = SegmentSink(blobs, store, store.has)
+    sink = SegmentSink(ustar.entries(blobs), Keeper(store))
     for start in range(0, len(stream), step):
         sink.feed(stream[start : start + step])
     assert sorted(stored(store).values()) == sorted(contents.by_blob.values())
@@ -71,7 +72,7 @@ def test_a_closed_sink_leaves_no_file(tmp_path: Path) -> None:
     contents = Contents()
     blob = contents.add(noise(100))
     store = BlobStore(tmp_path)
-    sink = SegmentSink([blob], store, store.has)
+    sink = SegmentSink(ustar.entries([blob]), Keeper(store))
     sink.feed(ustar.header(ustar.blob_name(blob), 100) + noise(50))
     assert len(list(store.scratch.iterdir())) == 1
     sink.close()

@@ -14,7 +14,8 @@ from bundler.archive import spread as module
 from bundler.archive import ustar
 from bundler.archive.pack import VolumeWriter, head_reserve
 from bundler.archive.room import Limits, most_volumes
-from bundler.archive.spread import MOST_VOLUMES, Begin, Spreader, Wanted
+from bundler.archive.spread import MOST_VOLUMES, Begin, Spreader
+from bundler.archive.wanted import Wanted
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Event, Finished, Started
 from bundler.model.artifact import Blob, Sha256
@@ -105,16 +106,16 @@ def test_a_volume_whose_list_is_full_is_closed(tmp_path: Path) -> None:
     assert [index.slices for index in made.indexes] == [{}] * len(made.indexes)
 
 
-def test_parts_of_the_same_bytes_are_in_different_volumes(
+def test_parts_of_the_same_bytes_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Since the list of parts has one place for each."""
+    """Since a list of parts has one place for each: they have different lengths."""
     monkeypatch.setattr(ustar, "LARGEST", 70_000)
     contents = Contents()
-    made = spread(tmp_path, [wanted(contents, bytes(150_000))], contents, LIMITS)
-    parts = [part for index in made.indexes for part in index.slices.values()]
-    assert [part.offset for part in parts] == [0, 70_000, 140_000]
-    assert [len(index.slices) for index in made.indexes] == [1, 2]
+    made = spread(tmp_path, [wanted(contents, bytes(220_000))], contents, LIMITS)
+    parts = [part for index in made.indexes for part in index.slices.items()]
+    assert [part.offset for _, part in parts] == [0, 70_000, 139_999, 209_997]
+    assert len({sha256 for sha256, _ in parts}) == 4
 
 
 def test_what_a_tar_cannot_hold_is_cut_without_a_size(

@@ -13,13 +13,14 @@ import pytest
 from bundler.archive import ustar
 from bundler.archive.frame import FRAME_LIMIT, compressor
 from bundler.archive.head import read_head
+from bundler.archive.source import Source
 from bundler.archive.store import BlobStore
-from bundler.archive.unpack import unpack_volume, verify_volume
+from bundler.archive.verify import verify_volume
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Advanced, Event, Finished, Started
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.volume import Frame, Segment, VerifiedIndex, VolumeIndex
-from tests.fakes.volumes import MANIFEST, Contents, Packed, noise, pack, stored
+from tests.fakes.volumes import MANIFEST, Contents, Packed, noise, pack, stored, unpack_from
 
 NAME = "web-000007.v01.tar.zst"
 BIG = noise(20_000)
@@ -56,7 +57,7 @@ def check_whole(store: BlobStore) -> None:
 def unpack(
     index: VerifiedIndex, data: bytes, start: int, store: BlobStore, *, workers: int = 2
 ) -> None:
-    unpack_volume(index, io.BytesIO(data), start, store, have=store.has, workers=workers)
+    unpack_from(index, io.BytesIO(data), start, store, workers=workers)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5, None])
@@ -64,12 +65,11 @@ def test_every_blob_arrives(packed: Packed, store: BlobStore, workers: int | Non
     events: list[Event] = []
     with packed.path.open("rb") as volume:
         start = read_head(volume).size
-        unpack_volume(
+        unpack_from(
             packed.index,
             volume,
             start,
             store,
-            have=store.has,
             workers=workers,
             observe=events.append,
         )
@@ -92,7 +92,7 @@ def test_a_volume_comes_through_a_pipe(packed: Packed, store: BlobStore) -> None
     thread.start()
     with os.fdopen(reader, "rb", buffering=0) as pipe:
         head = read_head(pipe)
-        unpack_volume(packed.index, pipe, head.size, store, have=store.has)
+        unpack_from(packed.index, pipe, head.size, store)
     thread.join()
     assert stored(store) == names(packed)
 
@@ -130,7 +130,7 @@ def test_a_segment_that_is_there_is_not_decompressed(tmp_path: Path) -> None:
     contents = Contents()
     blob = contents.add(b"here already")
     index, data = volume_of([(b"not zstd at all", ustar.stream_length([blob]))], [blob])
-    unpack_volume(index, io.BytesIO(data), 0, BlobStore(tmp_path), have=lambda _blob: True)
+    unpack_from(index, io.BytesIO(data), 0, BlobStore(tmp_path), have=lambda _blob: True)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -174,17 +174,17 @@ def test_frames_must_begin_where_the_head_ends(packed: Packed, store: BlobStore)
 def test_verify_reads_everything_and_writes_nothing(packed: Packed) -> None:
     events: list[Event] = []
     with packed.path.open("rb") as volume:
-        verify_volume(packed.index, volume, read_head(volume).size, observe=events.append)
+        verify_volume(packed.index, Source(volume, read_head(volume).size), observe=events.append)
     assert events[0] == Started("verify", packed.index.size - packed.start)
     assert events[-1] == Finished("verify", "0.1 MB as signed")
     data = bytearray(packed.path.read_bytes()[packed.start :])
     for position in (0, len(data) // 2, len(data) - 1):
         data[position] ^= 1
         with pytest.raises(DamagedError, match="its bytes are not those that were signed"):
-            verify_volume(packed.index, io.BytesIO(data), packed.start)
+            verify_volume(packed.index, Source(io.BytesIO(data), packed.start))
         data[position] ^= 1
     with pytest.raises(DamagedError, match="the file goes on behind it"):
-        verify_volume(packed.index, io.BytesIO(data + b"x"), packed.start)
+        verify_volume(packed.index, Source(io.BytesIO(data + b"x"), packed.start))
     assert [path.name for path in packed.path.parent.iterdir()] == [NAME]
 
 
@@ -199,7 +199,7 @@ def test_ctrl_c_leaves_nothing_half_done(packed: Packed, store: BlobStore) -> No
         return False
 
     with packed.path.open("rb") as volume, pytest.raises(KeyboardInterrupt):
-        unpack_volume(packed.index, volume, read_head(volume).size, store, have=have)
+        unpack_from(packed.index, volume, read_head(volume).size, store, have=have)
     check_whole(store)
 
 
@@ -210,7 +210,7 @@ def test_a_full_disk_is_explained(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    missing = sum(len(data) for _, parts in SEGMENTS for data in parts)
+    missing = sum(map(len, {data for _, parts in SEGMENTS for data in parts}))
     with pytest.raises(BundlerError, match=f"no room left in {store.root}: {missing} bytes"):
         packed.unpack(store)
     check_whole(store)

@@ -141,7 +141,8 @@ def test_two_persons_authorise_a_bundle(people: Ceremony) -> None:
     assert people.resume().exit_code == 0
     result = read_json(succeed("verify", people.host.volume(), "--mirror", people.host.mirror,
                                "--json"))  # fmt: skip
-    assert [each.split(" (")[1] for each in result["roles"]["targets"]["signers"]] == [
+    roles = result["volumes"][0]["roles"]
+    assert [each.split(" (")[1] for each in roles["targets"]["signers"]] == [
         "ana)",
         "cem)",
     ]
@@ -357,6 +358,9 @@ def test_a_comparison_that_cannot_be_had_is_left_out(people: Ceremony) -> None:
     people.authorise(1, "ana")
     shutil.rmtree(people.folder / "home" / "cache")
     people.host.index.add(*build_wheel("app", "2.0"))
+    assert "changes since sequence 1:" in people.host.create().stdout
+    people.staged(2).unlink()
+    shutil.rmtree(people.folder / "home" / "streams" / "test" / "documents")
     text = people.host.create().stdout
     assert "the sequence before is NOT in this file, so nothing is compared; all projects:" in text
 
@@ -557,7 +561,7 @@ def test_a_round_trip_with_hybrid_keys(people: Ceremony) -> None:
     people.authorise(1, "dora", "emil")
     found = read_json(succeed("verify", people.host.volume(), "--mirror", people.host.mirror,
                               "--json"))  # fmt: skip
-    assert {role: len(each["signers"]) for role, each in found["roles"].items()} == {
+    assert {role: len(each["signers"]) for role, each in found["volumes"][0]["roles"].items()} == {
         "root": 4,
         "targets": 4,
         "packing": 2,

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -472,7 +473,7 @@ def test_one_key_under_two_ids_is_one(sent: Sent, tmp_path: Path) -> None:
 
 def accepted_by_bundle(volume: Path, root: bytes) -> bool:
     try:
-        verify(volume, anchor_from_root(root), observe=ignore)
+        verify([volume], anchor_from_root(root), pipe=BytesIO(), observe=ignore)
     except BundlerError as error:
         assert error.exit_code == 4, error  # noqa: PT017 - only refusals are answers
         return False

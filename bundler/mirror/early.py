@@ -1,0 +1,83 @@
+"""Looking into wheels while others are still being unpacked, so that no processor waits.
+
+A wheel is looked into as soon as its last byte was hashed and is in the store. What is found counts
+when it is filed; nothing is shown or said before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from bundler.model.artifact import Blob, is_sdist
+from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
+from bundler.wheel.examine import Examined
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A wheel that a document names, and the rules that it may break."""
+
+    file: BundledFile
+    allowed: tuple[str, ...]
+
+
+class EarlyChecks:
+    """A context manager; at its end, what nobody asked for is given up.
+
+    Attributes:
+        fresh: Whether nobody else can have changed a file since it was hashed; whoever lets others
+            at the files, such as scanners, makes it false.
+    """
+
+    def __init__(self, look: Callable[[Expected], Examined]) -> None:
+        """`look` looks into a wheel in the store; it is called in several threads."""
+        self.fresh = True
+        self._look = look
+        self._expected: dict[Blob, Expected] = {}
+        self._begun: dict[Blob, Future[Examined]] = {}
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, "look")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def expect(self, manifest: Manifest, document: ProjectDocument) -> None:
+        """The wheels of this project may come now."""
+        inside = manifest.contents
+        allowed = {each.wheel: each.rules for each in (inside.accepted if inside else ())}
+        for file in document.files:
+            if not is_sdist(file.filename):
+                rules = allowed.get(file.blob.sha256, ())
+                self._expected.setdefault(file.blob, Expected(file, rules))
+
+    def begin(self, blob: Blob) -> None:
+        """It has just come into the store, and was hashed."""
+        if expected := self._expected.get(blob):
+            self._begun[blob] = self._pool.submit(self._kept, expected)
+
+    def examined(self, blob: Blob, filename: str) -> Examined | None:
+        """What is in a wheel, without its METADATA; None if nobody has looked under this name.
+
+        Raises:
+            WheelError: as `bundler.wheel.check.check_whole_wheel`.
+        """
+        found, expected = self._begun.get(blob), self._expected.get(blob)
+        if found is None or expected is None or expected.file.filename != filename:
+            return None
+        return found.result()
+
+    def _kept(self, expected: Expected) -> Examined:
+        # METADATA is read again when it is needed: of ten thousand wheels it is much.
+        return replace(self._look(expected), metadata=None)
