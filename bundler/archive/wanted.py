@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from packaging.utils import NormalizedName
 
-from bundler.archive import ustar
 from bundler.archive.parity import PIECE
 from bundler.archive.room import Limits, most_volumes
 from bundler.errors import BundlerError
