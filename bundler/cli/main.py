@@ -19,6 +19,7 @@ from bundler.cli import (
     lock,
     outside,
     refresh,
+    serve,
     target,
     trust,
 )
@@ -45,7 +46,7 @@ app.command()(inside.verify)
 app.command()(inside.unpack)
 app.command()(approval.policy)
 app.command()(approval.approve)
-app.command()(inside.serve)
+app.command()(serve.serve)
 app.command()(history.history)
 app.command()(demo.demo)
 

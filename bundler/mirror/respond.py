@@ -1,36 +1,41 @@
 """What the mirror answers to a request: a pure function of the request and the folder, read-only.
 
-Only three kinds of paths are known, `/simple/`, `/simple/PROJECT/` and
-`/files/AB/DIGEST/FILENAME`; each part of them must match its own pattern, so that no other file of
-the host can be named. Nothing here knows a web framework.
+Few kinds of paths are known: `/simple/`, `/simple/PROJECT/`, `/files/AB/DIGEST/FILENAME`, and what
+tools ask for beside them, `/integrity/…/provenance` (PEP 740) and `/pypi/PROJECT/json`. Each part
+of a path must match its own pattern, so that no other file of the host can be named. Nothing here
+knows a web framework.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from packaging.utils import canonicalize_name
 
-from bundler.mirror.layout import METADATA_SUFFIX, PROVENANCE_SUFFIX, Mirror
+from bundler.mirror.layout import METADATA_SUFFIX, PROVENANCE_SUFFIX, Mirror, provenance_path
+from bundler.mirror.legacy_json import legacy_json, page_files
+from bundler.mirror.live_pages import LivePages, Page
 from bundler.mirror.negotiate import (
     JSON,
     LEGACY_HTML,
     OFFERED,
+    PROVENANCE,
     UnsatisfiableError,
-    choose_form,
+    choose_page,
     choose_part,
     is_fresh,
+    takes_provenance,
 )
 from bundler.mirror.pages import HTML_NAME, JSON_NAME
 
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_PAGE = re.compile(r"/simple/(?:([a-z0-9-]+)/)?", re.ASCII)
+_VERSION = re.compile(r"[A-Za-z0-9!+._-]{1,200}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FILENAME = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.(?:whl(?:\.metadata|\.provenance)?|tar\.gz(?:\.provenance)?)",
@@ -47,6 +52,27 @@ _TYPES = {METADATA_SUFFIX: _TEXT, PROVENANCE_SUFFIX: "application/json"}
 _HTML_UTF8 = "text/html; charset=utf-8"
 _REVALIDATE = "no-cache"
 _FOR_EVER = "public, max-age=31536000, immutable"
+_NOSNIFF = {"X-Content-Type-Options": "nosniff"}
+_VARY = {"Vary": "Accept, Accept-Encoding"}
+_OF_PAGES = {**_NOSNIFF, "Cache-Control": _REVALIDATE, **_VARY}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.
+
+    Attributes:
+        method: As it was sent.
+        path: Percent-decoded, once, and without the query.
+        headers: By name in lower case; lines of the same name are joined by a comma.
+        base_url: Where the mirror's root is for this client, with a slash at its end; the legacy
+            JSON has no relative links.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    base_url: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,91 +94,119 @@ class Response:
     file: FilePart | None = None
 
 
-def respond(mirror: Mirror, method: str, path: str, headers: Mapping[str, str]) -> Response:
-    """Answer one request.
+def respond(pages: LivePages, request: Request) -> Response:
+    """Answer one request; disk may be read."""
+    return _finish(request, _route(pages, request))
 
-    Args:
-        mirror: The folder; nothing in it is changed.
-        method: Of the request.
-        path: As the client sent it: percent-encoded, without the query.
-        headers: By name in lower case; lines of the same name are joined by a comma.
-    """
-    if method not in _METHODS:
-        answer = _text(405, "only GET and HEAD are answered", {"Allow": ", ".join(_METHODS)})
-    else:
-        answer = _route(mirror, method, path, headers)
-    sent = {"X-Content-Type-Options": "nosniff", **answer.headers}
-    if method == "HEAD":
+
+def respond_from_memory(pages: LivePages, request: Request) -> Response | None:
+    """Answer one request if that takes no reading from disk; None if it does."""
+    match = _PAGE.fullmatch(request.path)
+    if request.method != "GET" or not match:
+        return None
+    name = match[1] or ""
+    headers = request.headers
+    form, coding = choose_page(headers.get("accept"), headers.get("accept-encoding"))
+    page = form and pages.kept(name, _page_name(form), coding)
+    # Names that are kept are normal ones: another spelling is read from disk, and redirects.
+    return _page_response(page, form, request) if page and form else None
+
+
+def text(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer of one line."""
+    sent = {"Cache-Control": _REVALIDATE, **(headers or {})}
+    return _whole(f"{message}\n".encode(), _TEXT, sent, status)
+
+
+def _finish(request: Request, answer: Response) -> Response:
+    sent = {**_NOSNIFF, **answer.headers}
+    if request.method == "HEAD":
         return Response(answer.status, sent)
     return replace(answer, headers=sent)
 
 
-def _route(mirror: Mirror, method: str, path: str, headers: Mapping[str, str]) -> Response:
-    match _split(path):
+def _refused_method() -> Response:
+    return text(405, "only GET and HEAD are answered", {"Allow": ", ".join(_METHODS)})
+
+
+def _route(pages: LivePages, request: Request) -> Response:
+    if request.method not in _METHODS:
+        return _refused_method()
+    match _split(request.path):
         case [""]:
             return _whole(_FRONT, _HTML_UTF8, {"Cache-Control": _REVALIDATE})
         case ["health"]:
-            return _text(200, "ok")
+            return text(200, "ok") if pages.is_live() else text(503, "nothing is published yet")
         case ["simple", *rest]:
-            return _simple(mirror, rest, headers)
+            return _simple(pages, rest, request)
         case ["files", shelf, digest, filename] if (
             _DIGEST.fullmatch(digest) and shelf == digest[:2] and _FILENAME.fullmatch(filename)
         ):
-            # Ranges are for GET only (RFC 9110 §14.2).
-            range_ = headers.get("range") if method == "GET" else None
-            return _file(mirror, digest, filename, {**headers, "range": range_})
-        case _:
-            return _missing()
+            return _file(pages.mirror, digest, filename, request)
+        case parts:
+            return _for_tools(pages, parts, request)
 
 
-def _simple(mirror: Mirror, parts: list[str], headers: Mapping[str, str]) -> Response:
+def _for_tools(pages: LivePages, parts: list[str], request: Request) -> Response:
     match parts:
-        case []:
-            return _redirect("simple/")
-        case [""]:
-            return _page(mirror, "", headers)
-        case [name] if _PROJECT.fullmatch(name):
-            return _redirect(f"{canonicalize_name(name)}/")
-        case [name, ""] if _PROJECT.fullmatch(name):
-            normal = canonicalize_name(name)
-            return _page(mirror, name, headers) if name == normal else _redirect(f"../{normal}/")
+        case ["integrity", name, version, filename, "provenance"] if _PROJECT.fullmatch(
+            name
+        ) and _VERSION.fullmatch(version):
+            return _provenance(pages, canonicalize_name(name), version, filename, request)
+        case ["pypi", name, "json"] if _PROJECT.fullmatch(name):
+            return _legacy(pages, name, None, request)
+        case ["pypi", name, version, "json"] if _PROJECT.fullmatch(name) and _VERSION.fullmatch(
+            version
+        ):
+            return _legacy(pages, name, version, request)
         case _:
             return _missing()
 
 
 def _split(path: str) -> list[str]:
-    """The decoded parts between slashes; a part that is not UTF-8 matches nothing later."""
-    if not path.startswith("/"):
-        return []
-    return [unquote_to_bytes(part).decode(errors="replace") for part in path[1:].split("/")]
+    return path[1:].split("/") if path.startswith("/") else []
 
 
-def _page(mirror: Mirror, name: str, headers: Mapping[str, str]) -> Response:
-    form = choose_form(headers.get("accept"))
-    vary = {"Vary": "Accept"}
+def _simple(pages: LivePages, parts: list[str], request: Request) -> Response:
+    match parts:
+        case []:
+            return _redirect("simple/")
+        case [""]:
+            return _page(pages, "", request)
+        case [name] if _PROJECT.fullmatch(name):
+            return _redirect(f"{canonicalize_name(name)}/")
+        case [name, ""] if _PROJECT.fullmatch(name):
+            normal = canonicalize_name(name)
+            return _page(pages, name, request) if name == normal else _redirect(f"../{normal}/")
+        case _:
+            return _missing()
+
+
+def _page(pages: LivePages, name: str, request: Request) -> Response:
+    headers = request.headers
+    form, coding = choose_page(headers.get("accept"), headers.get("accept-encoding"))
     if form is None:
-        return _text(406, "pages are served as " + ", ".join(OFFERED), vary)
-    # Resolved once: a page is one generation's, whatever is published meanwhile.
-    try:
-        simple = mirror.simple.resolve(strict=True)
-        path = (simple / name / (JSON_NAME if form == JSON else HTML_NAME)).resolve(strict=True)
-        if not path.is_relative_to(simple) or not simple.is_relative_to(
-            mirror.generations.resolve()
-        ):
-            return _missing(vary)
-        data = path.read_bytes()
-    except (OSError, RuntimeError):
-        return _missing(vary)
-    etag = f'"{hashlib.sha256(data).hexdigest()}"'
-    known = {"Cache-Control": _REVALIDATE, "ETag": etag, **vary}
-    if is_fresh(headers.get("if-none-match"), etag):
+        return text(406, "pages are served as " + ", ".join(OFFERED), _VARY)
+    page = pages.find(name, _page_name(form), coding)
+    return _page_response(page, form, request) if page else _missing(_VARY)
+
+
+def _page_name(form: str) -> str:
+    return JSON_NAME if form == JSON else HTML_NAME
+
+
+def _page_response(page: Page, form: str, request: Request) -> Response:
+    known = {**_OF_PAGES, "ETag": page.etag}
+    if is_fresh(request.headers.get("if-none-match"), page.etag):
         return Response(304, known)
-    return _whole(data, _HTML_UTF8 if form == LEGACY_HTML else form, known)
+    if page.coding:
+        known["Content-Encoding"] = page.coding
+    known["Content-Type"] = _HTML_UTF8 if form == LEGACY_HTML else form
+    known["Content-Length"] = str(len(page.body))
+    return Response(200, known, page.body)
 
 
-def _file(
-    mirror: Mirror, digest: str, filename: str, headers: Mapping[str, str | None]
-) -> Response:
+def _file(mirror: Mirror, digest: str, filename: str, request: Request) -> Response:
     path = mirror.files / digest[:2] / digest / filename
     try:
         found = path.lstat()
@@ -169,13 +223,16 @@ def _file(
         etag = f'"{digest}{suffix}{found.st_mtime_ns:x}"'
     kept = _REVALIDATE if attested else _FOR_EVER
     known = {"Cache-Control": kept, "ETag": etag, "Accept-Ranges": "bytes"}
+    headers = request.headers
     if is_fresh(headers.get("if-none-match"), etag):
         return Response(304, known)
     known["Content-Type"] = _TYPES.get(suffix, "application/octet-stream")
+    # Ranges are for GET only (RFC 9110 §14.2).
+    range_ = headers.get("range") if request.method == "GET" else None
     try:
-        part = choose_part(headers.get("range"), headers.get("if-range"), etag, size)
+        part = choose_part(range_, headers.get("if-range"), etag, size)
     except UnsatisfiableError:
-        return _text(416, "the file has no such bytes", {"Content-Range": f"bytes */{size}"})
+        return text(416, "the file has no such bytes", {"Content-Range": f"bytes */{size}"})
     offset, length = part or (0, size)
     known["Content-Length"] = str(length)
     if part:
@@ -183,21 +240,45 @@ def _file(
     return Response(206 if part else 200, known, file=FilePart(path, offset, length))
 
 
+def _provenance(
+    pages: LivePages, name: str, version: str, filename: str, request: Request
+) -> Response:
+    vary = {"Vary": "Accept"}
+    if not takes_provenance(request.headers.get("accept")):
+        return text(406, f"provenance is served as {PROVENANCE}", vary)
+    file = page_files(pages.raw(name, JSON_NAME)).get(filename)
+    if file is None or file.version != version:
+        return _missing(vary)
+    beside = provenance_path(Path(filename)).name
+    answer = _file(pages.mirror, file.sha256, beside, request)
+    if answer.status in {200, 206}:
+        return replace(answer, headers={**answer.headers, **vary, "Content-Type": PROVENANCE})
+    return replace(answer, headers={**answer.headers, **vary})
+
+
+def _legacy(pages: LivePages, name: str, version: str | None, request: Request) -> Response:
+    normal = canonicalize_name(name)
+    if name != normal:
+        return _redirect(
+            f"../{normal}/json" if version is None else f"../../{normal}/{version}/json"
+        )
+    body = legacy_json(pages, normal, version, request.base_url)
+    if body is None:
+        return _missing()
+    return _whole(body, "application/json", {"Cache-Control": _REVALIDATE})
+
+
 def _redirect(location: str) -> Response:
     # Relative, so that it holds behind a proxy that adds a prefix.
-    return _text(301, "moved", {"Location": location})
+    return text(301, "moved", {"Location": location})
 
 
 def _missing(headers: Mapping[str, str] | None = None) -> Response:
-    return _text(404, "not found", headers or {})
+    return text(404, "not found", headers)
 
 
-def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    sent = {"Cache-Control": _REVALIDATE, **(headers or {})}
-    answer = _whole(f"{text}\n".encode(), _TEXT, sent)
-    return replace(answer, status=status)
-
-
-def _whole(body: bytes, content_type: str, headers: Mapping[str, str]) -> Response:
+def _whole(
+    body: bytes, content_type: str, headers: Mapping[str, str], status: int = 200
+) -> Response:
     sent = {**headers, "Content-Type": content_type, "Content-Length": str(len(body))}
-    return Response(200, sent, body)
+    return Response(status, sent, body)
