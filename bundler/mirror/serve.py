@@ -37,7 +37,7 @@ from bundler.mirror.live_pages import LivePages
 from bundler.mirror.rates import PLACES, Bound
 
 _GRACE = 10  # seconds that running downloads have once the server is told to end
-_OVERLAP = 1.0  # seconds that old and new processes both accept connections after SIGHUP
+_OVERLAP = 1.5  # seconds that old and new processes both accept connections after SIGHUP
 _HEADER_BYTES = 64 * 1024
 _BACKLOG = 1024
 _CONNECTIONS = 1024  # of each process

@@ -1,11 +1,13 @@
 """The real server in a process of its own, for as long as a block lasts.
 
 `python -m tests.fakes.serving MIRROR COMMAND…` runs a command while a mirror is served, with the
-server's URL in place of each "{url}": for tests in a network namespace.
+server's URL in place of each "{url}", and in it a name and password (`--as`) if it asks for them
+(`--auth FILE`): for tests in a network namespace.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import os
 import pickle
@@ -99,8 +101,15 @@ def serving(root: Path, **how: Any) -> Iterator[str]:
 
 def main() -> None:
     """Serve, run the command, end with its code."""
-    with serving(Path(sys.argv[1])) as url:
-        command = [argument.replace("{url}", url) for argument in sys.argv[2:]]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--auth", type=Path)
+    parser.add_argument("--as", dest="who", default="")
+    parser.add_argument("root", type=Path)
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    asked = parser.parse_args()
+    with serving(asked.root, auth=asked.auth) as url:
+        known = url.replace("//", f"//{asked.who}@") if asked.who else url
+        command = [argument.replace("{url}", known) for argument in asked.command]
         code = subprocess.run(command, check=False).returncode
     sys.exit(code)
 

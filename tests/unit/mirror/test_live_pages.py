@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bundler.events import ignore
+from bundler.mirror import live_pages
 from bundler.mirror.generations import folder_of, make_live
 from bundler.mirror.layout import Mirror
 from bundler.mirror.live_pages import LivePages
@@ -135,3 +136,24 @@ def test_switches_and_prunes_never_lose_a_page(mirror: Mirror) -> None:
         seen += 1
     thread.join()
     assert seen > 10
+
+
+@pytest.mark.parametrize("switches", [1, 99])
+def test_a_generation_that_is_pruned_while_it_is_read(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, switches: int
+) -> None:
+    read = live_pages._read_below
+    numbers = iter(range(2, switches + 2))
+
+    def switch_and_read(folder: str, name: str, filename: str) -> object:
+        number = next(numbers, None)
+        if number:
+            shutil.copytree(folder_of(mirror, number - 1), folder_of(mirror, number))
+            make_live(mirror, number)
+            shutil.rmtree(folder_of(mirror, number - 1))
+        return read(folder, name, filename)
+
+    monkeypatch.setattr(live_pages, "_read_below", switch_and_read)
+    page = LivePages(mirror, _Clock()).find("foo", HTML_NAME, None)
+    # It looks again a few times, not for ever.
+    assert (page is None) is (switches == 99)

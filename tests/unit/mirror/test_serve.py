@@ -136,7 +136,7 @@ def test_a_path_leads_nowhere_else(url: str, path: str) -> None:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     method=st.sampled_from([b"GET", b"HEAD", b"get", b"POST", b"\x00", b"PRI"]),
