@@ -35,6 +35,9 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="Only for clients with a certificate of this authority."),
     ] = None,
+    http2: Annotated[
+        bool, typer.Option("--http2", help="Offer HTTP/2, within TLS; see docs/serving.md first.")
+    ] = False,
     auth: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Only for the names and tokens in this htpasswd file."),
@@ -84,8 +87,8 @@ def serve(
         from bundler.mirror.layout import Mirror
         from bundler.mirror.serve import Serving, Tls, run
 
-        if (tls_key or tls_client_ca) and not tls_cert:
-            raise typer.BadParameter("--tls-key and --tls-client-ca need --tls-cert")
+        if (tls_key or tls_client_ca or http2) and not tls_cert:
+            raise typer.BadParameter("--tls-key, --tls-client-ca and --http2 need --tls-cert")
         rules = Rules(
             allow=parse_networks(allow or (), "--allow"),
             proxies=parse_networks(proxy or (), "--proxy"),
@@ -96,6 +99,7 @@ def serve(
             port=port,
             workers=workers or min(_MOST_WORKERS, os.cpu_count() or 1),
             tls=Tls(tls_cert, tls_key, tls_client_ca) if tls_cert else None,
+            http2=http2,
             rules=rules,
             auth=auth,
             rate=rate,

@@ -76,6 +76,7 @@ class Serving:
         host: Name or address to listen on.
         port: 0 takes a free one.
         workers: Processes that answer.
+        http2: Whether HTTP/2 is offered, in TLS only.
         auth: The file of names; None lets everyone in.
         rate: Requests each second, of each client; None for no bound.
         access_log: "-" for stderr; None for no log.
@@ -89,6 +90,7 @@ class Serving:
     port: int = 0
     workers: int = 1
     tls: Tls | None = None
+    http2: bool = False
     rules: Rules = field(default_factory=Rules)
     auth: Path | None = None
     rate: float | None = None
@@ -222,8 +224,8 @@ def _server(serving: Serving, address: str, port: int) -> MPServer:
         port=port,
         interface=Interfaces.RSGI,
         workers=serving.workers,
-        # HTTP/2 is agreed on in TLS; without, the shorter way is a tenth faster.
-        http=HTTPModes.auto if tls else HTTPModes.http1,
+        # Where both are spoken, nothing bounds how long a client may say neither.
+        http=HTTPModes.auto if tls and serving.http2 else HTTPModes.http1,
         websockets=False,
         backlog=_BACKLOG,
         backpressure=_CONNECTIONS,

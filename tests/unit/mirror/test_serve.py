@@ -272,7 +272,7 @@ def _answers(url: str) -> bool:
 def test_tls_with_http_2(mirror: Mirror, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     tls = authority.issue("server")
-    with serving(mirror.root, tls=Tls(*tls)) as url:
+    with serving(mirror.root, tls=Tls(*tls), http2=True) as url:
         assert url.startswith("https://127.0.0.1:")
         context = ssl.create_default_context(cafile=authority.path)
         assert httpx.get(url + "health", verify=context).text == "ok\n"
@@ -291,6 +291,22 @@ def test_tls_with_http_2(mirror: Mirror, tmp_path: Path) -> None:
             done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
             assert done.stdout in {"2 200", "1.1 200"}
             assert Path(got).read_bytes() == LARGE[1]
+
+
+def test_slow_clients_are_let_go_in_tls_too(mirror: Mirror, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    tls = Tls(*authority.issue("server"))
+    with serving(mirror.root, tls=tls, header_seconds=TIMES_OUT) as url:
+        context = ssl.create_default_context(cafile=authority.path)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        started = time.monotonic()
+        with (
+            _connect(url) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as client,
+        ):
+            assert client.selected_alpn_protocol() == "http/1.1"
+            assert client.recv(1000) == b""
+        assert TIMES_OUT * 0.5 < time.monotonic() - started < TIMES_OUT + 4
 
 
 def test_only_clients_with_a_certificate(mirror: Mirror, tmp_path: Path) -> None:
