@@ -4,7 +4,8 @@
 
 It needs wrk and nginx; FOLDER is the `bin` of an environment with pypiserver and devpi-server. All
 servers run on loopback with as many processes as this host has cores (pypiserver and devpi as they
-come), one after the other in each of three rounds; what is printed is the median. A page has 120
+come), one after the other in each of three rounds; what is printed is the median. With gzip, as
+every installer asks, nginx compresses each time: a mirror has no compressed files. A page has 120
 files, about 60 KB; a wheel has 16 MB; wrk keeps 64 connections busy for pages, and for wheels.
 Memory is that of all processes, pages that they share counted once.
 """
@@ -51,7 +52,7 @@ worker_processes {cores}; daemon off; pid {folder}/nginx.pid; error_log {folder}
 events {{ worker_connections 1024; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000;
-  default_type application/octet-stream; types {{ text/html html; }}
+  default_type application/octet-stream; types {{ text/html html; }} gzip on;
   client_body_temp_path {folder}/t; proxy_temp_path {folder}/t; fastcgi_temp_path {folder}/t;
   uwsgi_temp_path {folder}/t; scgi_temp_path {folder}/t;
   server {{ listen 127.0.0.1:{port}; root {root}; }}
@@ -233,7 +234,7 @@ def main() -> None:
         urls = {"bundle serve": f"http://127.0.0.1:{ours}/", "nginx": f"http://127.0.0.1:{theirs}/"}
         print(f"memory: {memory(process)} at first")
         with concurrent.futures.ThreadPoolExecutor(4) as threads:
-            list(threads.map(ask_for_all, [urls["bundle serve"]] * 4, [asked.projects] * 4))
+            list(threads.map(ask_for_all, [urls["bundle serve"]] * 2, [asked.projects] * 2))
         print(f"memory: {memory(process)} after all pages")
         pages = {f"{name}, page": f"{url}simple/big/" for name, url in urls.items()}
         if asked.peers:
@@ -241,7 +242,10 @@ def main() -> None:
             pages["devpi, page"] = start_devpi(stack, asked.peers, folder / "devpi")
         runs = {
             **{name: (url, ()) for name, url in pages.items()},
-            "bundle serve, page, gzip": (pages["bundle serve, page"], ("Accept-Encoding: gzip",)),
+            **{
+                f"{name}, page, gzip": (pages[f"{name}, page"], ("Accept-Encoding: gzip",))
+                for name in urls
+            },
             **{f"{name}, wheel": (url + wheel, ()) for name, url in urls.items()},
         }
         found: dict[str, list[Measured]] = {name: [] for name in runs}
