@@ -19,10 +19,11 @@ from bundler.errors import BundlerError
 from bundler.mirror.access_log import AccessLog, Entry
 from bundler.mirror.clients import Client
 from bundler.mirror.counters import CONTENT_TYPE, Counters
+from bundler.mirror.exchange import Request, Response
 from bundler.mirror.generations import live_number
 from bundler.mirror.guard import METRICS, Guard, Refusal
 from bundler.mirror.live_pages import LivePages
-from bundler.mirror.respond import Request, Response, respond, respond_from_memory
+from bundler.mirror.respond import respond, respond_from_memory
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?", re.ASCII)
 _TICK = 0.5  # seconds between two looks at the log and the parent

@@ -15,8 +15,8 @@ from typing import Literal
 
 from bundler.mirror.clients import LOOPBACK, Client, Network, client_of, is_in
 from bundler.mirror.credentials import Credentials
+from bundler.mirror.exchange import Response, text
 from bundler.mirror.rates import Bound
-from bundler.mirror.respond import Response, text
 
 Reason = Literal["address", "credentials", "rate"]
 

@@ -22,7 +22,8 @@ from zlib_ng import zlib_ng
 
 from bundler.mirror.layout import Mirror
 
-_LIVE = re.compile(r"\.bundler/generations/\d{6,}/simple", re.ASCII)
+_LIVE = re.compile(r"(\.bundler/generations/\d{6,})/simple", re.ASCII)
+_SIMPLE = "simple"
 _SMALL = 1024  # bytes; below, a packet holds it anyway
 _ZSTD_LEVEL = 3
 _GZIP_LEVEL = 6
@@ -84,7 +85,8 @@ class LivePages:
         if known.generation != self._generation:
             if self._generation is None:
                 return None
-            if _status(f"{self.mirror.root}/{self._generation}/{name}/{filename}") != known.status:
+            folder = f"{self.mirror.root}/{self._generation}/{_SIMPLE}"
+            if _status(f"{folder}/{name}/{filename}") != known.status:
                 return None
             known.generation = self._generation
         return known.page
@@ -99,7 +101,7 @@ class LivePages:
         """
         page = self.kept(name, filename, coding)
         if page is None:
-            read = self._read(name, filename)
+            read = self._read(*_parts(name, filename))
             if read is None:
                 return None
             generation, status, data = read
@@ -109,19 +111,36 @@ class LivePages:
 
     def raw(self, name: str, filename: str) -> bytes | None:
         """The bytes of a page, from disk."""
-        read = self._read(name, filename)
+        read = self._read(*_parts(name, filename))
         return read[2] if read else None
+
+    def find_for_people(self, *path: str, coding: str | None) -> Page | None:
+        """A page for people, by its path in the generation's folder; None if there is none.
+
+        Some are renewed while they are live, by a rename; so the file is looked at each time.
+        """
+        read = self._read(*path)
+        if read is None:
+            return None
+        generation, status, data = read
+        key = ("/".join(path), "", coding)
+        known = self._kept.get(key)
+        if known and known.status == status:
+            return known.page
+        page = _page(data, coding)
+        self._keep(key, _Kept(generation, status, page))
+        return page
 
     def is_live(self) -> bool:
         """Whether there is a generation to serve."""
-        return self._read("", "index.html") is not None
+        return self._read(_SIMPLE, "index.html") is not None
 
-    def _read(self, name: str, filename: str) -> tuple[str, _Status, bytes] | None:
+    def _read(self, *path: str) -> tuple[str, _Status, bytes] | None:
         live = self._live()
         for _ in range(_TRIES):
             if live is None:
                 return None
-            read = _read_below(f"{self.mirror.root}/{live}", name, filename)
+            read = _read_below(f"{self.mirror.root}/{live}", *path)
             if read:
                 return live, *read
             # It may have been pruned between the look at the link and the look into the folder.
@@ -135,7 +154,8 @@ class LivePages:
             target = os.readlink(self.mirror.simple)  # noqa: PTH115 - the link's own text is meant
         except OSError:
             target = ""
-        self._generation = target if _LIVE.fullmatch(target) else None
+        match = _LIVE.fullmatch(target)
+        self._generation = match[1] if match else None
         self._looked = self.seconds()
         return self._generation
 
@@ -147,6 +167,10 @@ class LivePages:
             while self._size > self.bound:
                 _, oldest = self._kept.popitem(last=False)
                 self._size -= len(oldest.page.body)
+
+
+def _parts(name: str, filename: str) -> tuple[str, ...]:
+    return (_SIMPLE, name, filename) if name else (_SIMPLE, filename)
 
 
 def _page(data: bytes, coding: str | None) -> Page:
@@ -170,14 +194,14 @@ def _status(path: str) -> _Status | None:
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _read_below(folder: str, name: str, filename: str) -> tuple[_Status, bytes] | None:
+def _read_below(folder: str, *path: str) -> tuple[_Status, bytes] | None:
     """A regular file of a generation; no link in the folder is followed."""
     opened = []
     try:
         opened.append(os.open(folder, _FOLDER))
-        if name:
+        for name in path[:-1]:
             opened.append(os.open(name, _FOLDER, dir_fd=opened[-1]))
-        opened.append(os.open(filename, _FILE, dir_fd=opened[-1]))
+        opened.append(os.open(path[-1], _FILE, dir_fd=opened[-1]))
         found = os.fstat(opened[-1])
         with os.fdopen(opened.pop(), "rb") as file:
             data = file.read()

@@ -1,7 +1,8 @@
 """What the mirror answers to a request: a pure function of the request and the folder, read-only.
 
-Few kinds of paths are known: `/simple/`, `/simple/PROJECT/`, `/files/AB/DIGEST/FILENAME`, and what
-tools ask for beside them, `/integrity/…/provenance` (PEP 740) and `/pypi/PROJECT/json`. Each part
+Few kinds of paths are known: `/simple/`, `/simple/PROJECT/`, `/files/AB/DIGEST/FILENAME`, pages for
+people at `/` and `/web/…`, and what tools ask for beside them, `/integrity/…/provenance` (PEP 740)
+and `/pypi/PROJECT/json`. Each part
 of a path must match its own pattern, so that no other file of the host can be named. Nothing here
 knows a web framework.
 """
@@ -12,11 +13,20 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from bundler.mirror.exchange import (
+    REVALIDATE,
+    TEXT,
+    FilePart,
+    Request,
+    Response,
+    text,
+    whole,
+)
 from bundler.mirror.layout import METADATA_SUFFIX, PROVENANCE_SUFFIX, Mirror, provenance_path
 from bundler.mirror.legacy_json import legacy_json, page_files
 from bundler.mirror.live_pages import LivePages, Page
@@ -41,57 +51,26 @@ _FILENAME = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.(?:whl(?:\.metadata|\.provenance)?|tar\.gz(?:\.provenance)?)",
     re.ASCII,
 )
+_ASSET = re.compile(r"[a-z0-9][a-z0-9._-]*\.(?:html|css|js)", re.ASCII)
 _METHODS = ("GET", "HEAD")
 _FRONT = (
     b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Package mirror'
     b'</title>\n</head>\n<body>\n<h1>Package mirror</h1>\n<p>Installers read <a href="simple/">'
     b"simple/</a>.</p>\n</body>\n</html>\n"
 )
-_TEXT = "text/plain; charset=utf-8"
-_TYPES = {METADATA_SUFFIX: _TEXT, PROVENANCE_SUFFIX: "application/json"}
+_TYPES = {METADATA_SUFFIX: TEXT, PROVENANCE_SUFFIX: "application/json"}
 _HTML_UTF8 = "text/html; charset=utf-8"
-_REVALIDATE = "no-cache"
+_ASSET_TYPES = {
+    "html": _HTML_UTF8,
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+}
+# What a page cannot say of itself; the rest of its policy stands in it.
+_UNFRAMED = {"Content-Security-Policy": "frame-ancestors 'none'"}
 _FOR_EVER = "public, max-age=31536000, immutable"
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 _VARY = {"Vary": "Accept, Accept-Encoding"}
-_OF_PAGES = {**_NOSNIFF, "Cache-Control": _REVALIDATE, **_VARY}
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request.
-
-    Attributes:
-        method: As it was sent.
-        path: Percent-decoded, once, and without the query.
-        headers: By name in lower case; lines of the same name are joined by a comma.
-        base_url: Where the mirror's root is for this client, with a slash at its end; the legacy
-            JSON has no relative links.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    base_url: str = "/"
-
-
-@dataclass(frozen=True, slots=True)
-class FilePart:
-    """Bytes of a file: from `offset`, `length` of them."""
-
-    path: Path
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A status, headers, and bytes or a part of a file; HEAD has neither."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-    file: FilePart | None = None
+_OF_PAGES = {**_NOSNIFF, "Cache-Control": REVALIDATE, **_VARY}
 
 
 def respond(pages: LivePages, request: Request) -> Response:
@@ -112,12 +91,6 @@ def respond_from_memory(pages: LivePages, request: Request) -> Response | None:
     return _page_response(page, form, request) if page and form else None
 
 
-def text(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer of one line."""
-    sent = {"Cache-Control": _REVALIDATE, **(headers or {})}
-    return _whole(f"{message}\n".encode(), _TEXT, sent, status)
-
-
 def _finish(request: Request, answer: Response) -> Response:
     sent = {**_NOSNIFF, **answer.headers}
     if request.method == "HEAD":
@@ -133,8 +106,6 @@ def _route(pages: LivePages, request: Request) -> Response:
     if request.method not in _METHODS:
         return _refused_method()
     match _split(request.path):
-        case [""]:
-            return _whole(_FRONT, _HTML_UTF8, {"Cache-Control": _REVALIDATE})
         case ["health"]:
             return text(200, "ok") if pages.is_live() else text(503, "nothing is published yet")
         case ["simple", *rest]:
@@ -144,11 +115,20 @@ def _route(pages: LivePages, request: Request) -> Response:
         ):
             return _file(pages.mirror, digest, filename, request)
         case parts:
-            return _for_tools(pages, parts, request)
+            return _others(pages, parts, request)
 
 
-def _for_tools(pages: LivePages, parts: list[str], request: Request) -> Response:
+def _others(pages: LivePages, parts: list[str], request: Request) -> Response:
+    """For people, and for tools that want more than an installer does."""
     match parts:
+        case ["" | "index.html"]:
+            plain = whole(_FRONT, _HTML_UTF8, {"Cache-Control": REVALIDATE})
+            return _for_people(pages, ["index.html"], request) or plain
+        case ["web", *folder, filename] if _ASSET.fullmatch(filename) and folder in (
+            [],
+            ["project"],
+        ):
+            return _for_people(pages, ["web", *folder, filename], request) or _missing()
         case ["integrity", name, version, filename, "provenance"] if _PROJECT.fullmatch(
             name
         ) and _VERSION.fullmatch(version):
@@ -191,6 +171,19 @@ def _page(pages: LivePages, name: str, request: Request) -> Response:
     return _page_response(page, form, request) if page else _missing(_VARY)
 
 
+def _for_people(pages: LivePages, path: list[str], request: Request) -> Response | None:
+    _, coding = choose_page(None, request.headers.get("accept-encoding"))
+    page = pages.find_for_people(*path, coding=coding)
+    if page is None:
+        return None
+    known = {"Cache-Control": REVALIDATE, "ETag": page.etag, "Vary": "Accept-Encoding"}
+    if is_fresh(request.headers.get("if-none-match"), page.etag):
+        return Response(304, known)
+    if page.coding:
+        known["Content-Encoding"] = page.coding
+    return whole(page.body, _ASSET_TYPES[path[-1].rpartition(".")[2]], {**known, **_UNFRAMED})
+
+
 def _page_name(form: str) -> str:
     return JSON_NAME if form == JSON else HTML_NAME
 
@@ -221,7 +214,7 @@ def _file(mirror: Mirror, digest: str, filename: str, request: Request) -> Respo
     etag, size = f'"{digest}{suffix}"', found.st_size
     if attested:
         etag = f'"{digest}{suffix}{found.st_mtime_ns:x}"'
-    kept = _REVALIDATE if attested else _FOR_EVER
+    kept = REVALIDATE if attested else _FOR_EVER
     known = {"Cache-Control": kept, "ETag": etag, "Accept-Ranges": "bytes"}
     headers = request.headers
     if is_fresh(headers.get("if-none-match"), etag):
@@ -265,7 +258,7 @@ def _legacy(pages: LivePages, name: str, version: str | None, request: Request) 
     body = legacy_json(pages, normal, version, request.base_url)
     if body is None:
         return _missing()
-    return _whole(body, "application/json", {"Cache-Control": _REVALIDATE})
+    return whole(body, "application/json", {"Cache-Control": REVALIDATE})
 
 
 def _redirect(location: str) -> Response:
@@ -275,10 +268,3 @@ def _redirect(location: str) -> Response:
 
 def _missing(headers: Mapping[str, str] | None = None) -> Response:
     return text(404, "not found", headers)
-
-
-def _whole(
-    body: bytes, content_type: str, headers: Mapping[str, str], status: int = 200
-) -> Response:
-    sent = {**headers, "Content-Type": content_type, "Content-Length": str(len(body))}
-    return Response(status, sent, body)

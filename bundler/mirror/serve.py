@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -33,6 +32,7 @@ from bundler.mirror.counters import COLUMNS, Counters
 from bundler.mirror.credentials import Credentials
 from bundler.mirror.guard import Guard, Rules
 from bundler.mirror.layout import Mirror
+from bundler.mirror.listening import free_address, once_connected, url_of
 from bundler.mirror.live_pages import LivePages
 from bundler.mirror.rates import PLACES, Bound
 
@@ -45,7 +45,6 @@ _BURST_SECONDS = 10  # of the steady rate, at once
 _FAILURES = 10  # wrong passwords at once, and then one in `_FAILURE_SECONDS`
 _FAILURE_SECONDS = 6
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-_LOOK = 0.02  # seconds between two tries to connect to ourselves
 _LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -136,7 +135,7 @@ def run(
         BundlerError: if the address cannot be listened on, or a file not be used.
     """
     _check(serving)
-    address, port = _free_address(serving.host, serving.port)
+    address, port = free_address(serving.host, serving.port)
     server = _server(serving, address, port)
     shared = _share(mirror, serving, clock)
 
@@ -150,8 +149,8 @@ def run(
 
     def started() -> None:
         signal.signal(signal.SIGHUP, reload)
-        url = _url(serving.host, port, secure=serving.tls is not None)
-        _once_connected((address, port), partial(ready, url))
+        url = url_of(serving.host, port, secure=serving.tls is not None)
+        once_connected((address, port), partial(ready, url))
 
     server.on_startup(started)
     former = {number: signal.getsignal(number) for number in _SIGNALS}
@@ -279,44 +278,3 @@ def _check_tls(tls: Tls) -> None:
             f"cannot use {tls.client_ca} as the authority of clients: {error}",
             hint="--tls-client-ca is one or more certificates in PEM",
         ) from error
-
-
-def _free_address(host: str, port: int) -> tuple[str, int]:
-    """The address behind a name, and a port on it that nobody listens on.
-
-    The server's processes share their port, which would let two servers share it as well.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        with socket.create_server(address[:2], family=family) as listener:
-            return str(address[0]), int(listener.getsockname()[1])
-    except OSError as error:
-        raise BundlerError(
-            f"cannot listen on {host} port {port}: {error}",
-            hint="choose another --host or --port; ports below 1024 need more rights",
-        ) from error
-
-
-def _url(host: str, port: int, *, secure: bool) -> str:
-    name = f"[{host}]" if ":" in host else host
-    return f"{'https' if secure else 'http'}://{name}:{port}/"
-
-
-def _once_connected(address: tuple[str, int], then: Callable[[], None]) -> None:
-    """Try to connect every moment, and call `then` when that succeeds.
-
-    By a timer's signal: a thread would have to live through the fork of the processes.
-    """
-    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104 - read
-
-    def look(_number: int, _frame: object) -> None:
-        try:
-            socket.create_connection((target, address[1]), _LOOK).close()
-        except OSError:
-            signal.setitimer(signal.ITIMER_REAL, _LOOK)
-        else:
-            then()
-
-    signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, _LOOK)

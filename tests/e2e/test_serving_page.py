@@ -24,6 +24,7 @@ import httpx
 import pytest
 
 from bundler.events import ignore
+from bundler.mirror.generations import folder_of
 from bundler.mirror.layout import Mirror, provenance_path
 from bundler.mirror.negotiate import JSON
 from bundler.mirror.publish import publish
@@ -46,6 +47,10 @@ NEVER = (
     "files/",
     f"files/ab/{'ab' * 32}/../../../.bundler/lock",
     "lock",
+    "web/",
+    "web/project/",
+    "web/../.bundler/lock",
+    "web/.hidden.html",
 )
 PIP = f"{JSON}, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 
@@ -84,6 +89,7 @@ class Host:
 def host(tmp_path: Path) -> Host:
     mirror = Mirror.create(tmp_path / "mirror")
     publish(mirror, deliver(mirror, WHEELS), ignore)
+    for_people(mirror)
     provenance_path(mirror.file_path(bundled(WHEELS[0]))).write_bytes(b"{}")
     authority = Authority(tmp_path)
     authority.issue("server")
@@ -94,6 +100,18 @@ def host(tmp_path: Path) -> Host:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     return Host(tmp_path, mirror, authority, port)
+
+
+def for_people(mirror: Mirror) -> None:
+    """Pages for people and the links to them."""
+    folder = folder_of(mirror, 1)
+    (folder / "web" / "project").mkdir(parents=True, exist_ok=True)
+    for path in ("index.html", "web/status.html", "web/style.css", "web/project/foo-bar.html"):
+        if not (folder / path).exists():
+            (folder / path).write_text(f"/* {path} */")
+    for name in ("index.html", "web"):
+        if not (mirror.root / name).is_symlink():
+            (mirror.root / name).symlink_to(f"simple/../{name}")
 
 
 @contextmanager
@@ -177,6 +195,11 @@ def check_static(host: Host) -> None:
         assert (attested.status_code, attested.content) == (200, b"{}")
         assert attested.headers["content-type"] == "application/json"
         assert attested.headers["cache-control"] == "no-cache"
+        for path in ("", "index.html", "web/status.html", "web/project/foo-bar.html"):
+            assert client.get(path).headers["content-type"].lower() == "text/html; charset=utf-8"
+        style = client.get("web/style.css")
+        assert style.headers["content-type"].lower() == "text/css; charset=utf-8"
+        assert style.headers["cache-control"] == "no-cache"
         for path in NEVER:
             assert client.get(path).status_code in {400, 404}, path
     with (

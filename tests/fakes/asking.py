@@ -6,9 +6,10 @@ import time
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+from bundler.mirror.exchange import Request, Response
 from bundler.mirror.layout import Mirror
 from bundler.mirror.live_pages import LivePages
-from bundler.mirror.respond import Request, Response, respond
+from bundler.mirror.respond import respond
 
 
 def ask(

@@ -145,13 +145,13 @@ def test_a_generation_that_is_pruned_while_it_is_read(
     read = live_pages._read_below
     numbers = iter(range(2, switches + 2))
 
-    def switch_and_read(folder: str, name: str, filename: str) -> object:
+    def switch_and_read(folder: str, *path: str) -> object:
         number = next(numbers, None)
         if number:
             shutil.copytree(folder_of(mirror, number - 1), folder_of(mirror, number))
             make_live(mirror, number)
             shutil.rmtree(folder_of(mirror, number - 1))
-        return read(folder, name, filename)
+        return read(folder, *path)
 
     monkeypatch.setattr(live_pages, "_read_below", switch_and_read)
     page = LivePages(mirror, _Clock()).find("foo", HTML_NAME, None)

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundler.events import ignore
+from bundler.mirror.exchange import FilePart, Request, Response
+from bundler.mirror.generations import folder_of
 from bundler.mirror.layout import Mirror, metadata_path, provenance_path
 from bundler.mirror.live_pages import LivePages
 from bundler.mirror.negotiate import HTML, JSON
 from bundler.mirror.publish import publish
-from bundler.mirror.respond import FilePart, Request, Response, respond, respond_from_memory
+from bundler.mirror.respond import respond, respond_from_memory
 from tests.fakes.asking import ask
 from tests.fakes.mirrors import blob_of, bundled, deliver
 from tests.fakes.wheels import build_wheel
@@ -381,3 +383,51 @@ def test_memory_answers_as_the_disk_does(mirror: Mirror) -> None:
     refused = Request("GET", "/simple/", {"accept": "image/png"})
     assert respond_from_memory(pages, refused) is None
     assert respond_from_memory(pages, Request("HEAD", "/simple/", {})) is None
+
+
+def test_pages_for_people(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path)
+    publish(mirror, deliver(mirror, [LOCAL]), ignore)
+    folder = folder_of(mirror, 1)
+    (folder / "web" / "project").mkdir(parents=True, exist_ok=True)
+    style = b"body { color: black }\n" * 100
+    for path, data in {
+        "index.html": b"<p>front",
+        "web/status.html": b"<p>status",
+        "web/project/foo-bar.html": b"<p>foo-bar",
+        "web/style.css": style,
+        "web/projects.js": b"[]",
+        "web/record.json": b"{}",
+    }.items():
+        (folder / path).write_bytes(data)
+    pages = LivePages(mirror, lambda: 0.0)
+
+    def get(path: str, **headers: str) -> Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return respond(pages, Request("GET", path, named))
+
+    front = get("/")
+    assert (front.status, front.body) == (200, b"<p>front")
+    assert get("/index.html") == front
+    assert front.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert front.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert (front.headers["Cache-Control"], front.headers["Vary"]) == (
+        "no-cache",
+        "Accept-Encoding",
+    )
+    assert get("/", if_none_match=front.headers["ETag"]).status == 304
+    assert get("/web/status.html").body == b"<p>status"
+    assert get("/web/project/foo-bar.html").body == b"<p>foo-bar"
+    assert get("/web/projects.js").headers["Content-Type"] == "text/javascript; charset=utf-8"
+    packed = get("/web/style.css", accept_encoding="gzip")
+    assert packed.headers["Content-Type"] == "text/css; charset=utf-8"
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == style
+    assert get("/web/style.css", accept_encoding="gzip").body is packed.body
+    # Renewed by a rename while it is live.
+    (folder / "new").write_bytes(b"<p>renewed")
+    (folder / "new").replace(folder / "web" / "status.html")
+    assert get("/web/status.html").body == b"<p>renewed"
+    for path in ("/web/", "/web/record.json", "/web/other/x.html", "/web/nothing.html", "/web",
+                 "/web/project/../status.html", "/web/.x.html", "/web/..%2fx.html"):  # fmt: skip
+        assert get(path).status == 404
