@@ -35,3 +35,9 @@ def become(name: str | None) -> None:
         raise BundlerError(
             f"only root can become {name}", hint=f"start it as {name}, without --user"
         ) from error
+    for path in (os.__file__, __file__):
+        if not os.access(path, os.R_OK):
+            raise BundlerError(
+                f"{name} cannot read {path}, which this program needs",
+                hint="install Python and this program where every account can read them",
+            )

@@ -35,12 +35,16 @@ def test_rights_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     _uid(monkeypatch, 0)
     account = pwd.getpwnam("nobody")
     done: list[object] = []
+    readable = [True, True, True, False]
     monkeypatch.setattr(os, "initgroups", lambda *words: done.append(words))
     monkeypatch.setattr(os, "setgid", done.append)
     monkeypatch.setattr(os, "setuid", done.append)
+    monkeypatch.setattr(os, "access", lambda _path, _mode: readable.pop(0))
     become("nobody")
     # The account last: without root's rights, the groups could not be changed.
     assert done == [("nobody", account.pw_gid), account.pw_gid, account.pw_uid]
+    with pytest.raises(BundlerError, match=r"nobody cannot read .*account\.py, which this program"):
+        become("nobody")
 
 
 def test_who_is_not_root_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
