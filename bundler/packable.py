@@ -103,17 +103,23 @@ def documents(described: Described, shape: Shape) -> Wanted | None:
 
 
 def releases(described: Described, shape: Shape) -> Iterator[Wanted]:
-    """The wheels of each release side by side: they share most bytes, whatever their platforms."""
+    """The wheels of each release side by side: they share most bytes, whatever their platforms.
+
+    What several releases have, such as one attestation of all of them, is with the first.
+    """
+    seen: set[Blob] = set()
     for project, version, files in described.releases():
         kind = " sdist" if any(is_sdist(file.filename) for file in files) else ""
-        blobs = (*(file.blob for file in files), *(f.provenance for f in files if f.provenance))
+        found = (*(file.blob for file in files), *(f.provenance for f in files if f.provenance))
+        blobs = [blob for blob in dict.fromkeys(found) if blob not in seen]
+        seen.update(blobs)
         wanted = Wanted(
             label=f"{project} {version}{kind}",
-            blobs=tuple(dict.fromkeys(blobs)),
+            blobs=blobs,
             projects=(project,),
         )
-        if found := _filtered(wanted, shape):
-            yield found
+        if chosen := _filtered(wanted, shape):
+            yield chosen
 
 
 def contents(manifest: Manifest, shape: Shape) -> Iterator[Wanted]:

@@ -19,10 +19,11 @@ from securesystemslib.signer import Signer
 
 from bundler.archive.folder import FolderWriter
 from bundler.archive.pack import LONGEST, VolumeWriter, head_reserve
-from bundler.archive.room import Limits
-from bundler.archive.spread import Begin, Spreader, Writer
+from bundler.archive.room import Limits, most_volumes
+from bundler.archive.spread import Begin, Spreader
 from bundler.archive.store import BlobStore
-from bundler.archive.wanted import most_volumes, row_limit
+from bundler.archive.wanted import row_limit, with_rows
+from bundler.archive.writer import Writer
 from bundler.disk import atomic_write
 from bundler.errors import BundlerError
 from bundler.events import Observer
@@ -184,7 +185,8 @@ def _spreader(
     segments = [*releases(described, shape), *contents(largest, shape)]
     if first is not None:
         segments.insert(0, first)
-    most = most_volumes(segments, limits)
+    plain = [each.plain for each in segments]
+    most = most_volumes(plain, with_rows(limits) if shape.parity else limits)
     others = {
         **packer.authority.head_bounds(most + shape.parity),
         MANIFEST: len(largest.to_bytes()),

@@ -298,18 +298,19 @@ def _go_live(admission: Admission, work: _Work, noted: Attempt) -> Received:
         files = prepare(mirror, manifest, observe, early)
         early.fresh = not scanners
         scan_all(mirror, files, scanners, noted, observe)
-    published = None
     if waits:
         commit(admission, mirror.trust)
         hold(mirror, manifest, observe)
+        received = Received(admission, None, tuple(map(fingerprint, noted.policy.approvers)))
     else:
         published = publish(mirror, manifest, observe, early)
         commit(admission, mirror.trust)
         release(mirror, admission.stream)
         noted.live(published)
+        received = Received(admission, published)
     forget(mirror, admission.stream, admission.sequence)
     forget_parity(mirror, admission.stream, admission.sequence)
-    return Received(admission, published, tuple(map(fingerprint, noted.policy.approvers)))
+    return received
 
 
 def _look_ahead(volumes: Sequence[Path], mirror: Mirror) -> None:

@@ -18,7 +18,7 @@ from bundler.archive import frame as zstd
 from bundler.archive import ustar
 from bundler.archive.compress import FrameWriter, OpenBlob
 from bundler.archive.head import HEAD_LIMIT, encode_head, head_size
-from bundler.archive.room import Limits
+from bundler.archive.room import LIST_SHARE, Limits
 from bundler.disk import no_room_explained, sync_folder
 from bundler.errors import BundlerError
 from bundler.events import Advanced, Finished, Observer, Started, ignore
@@ -256,8 +256,8 @@ def head_reserve(listed_bytes: int, others: Mapping[str, int], limits: Limits) -
     """How much room to reserve for a head, before any frame is known; a multiple of 4 KiB.
 
     The bound is strict: it is the size of a head whose index has the longest numbers. Where a
-    volume has a size, its list of segments gets a sixteenth of it at most: when that is full, so is
-    the volume.
+    volume has a size, its list of segments gets a sixteenth of it at most, or `LIST_SHARE`: when
+    that is full, so is the volume.
 
     Args:
         listed_bytes: What the index may say of segments; see `bundler.archive.room.listed`.
@@ -270,20 +270,24 @@ def head_reserve(listed_bytes: int, others: Mapping[str, int], limits: Limits) -
     Raises:
         BundlerError: if no head may be that large.
     """
-    fixed = _head_size(0, others, limits)
-    needed = _head_size(listed_bytes, others, limits)
+    fixed = _head_size(others, limits)
+    needed = fixed + listed_bytes + ustar.BLOCK
     if limits.size is not None:
-        needed = min(needed, fixed + limits.size // 16, HEAD_LIMIT)
-    reserved = -(-max(needed, fixed) // _HEAD_UNIT) * _HEAD_UNIT
+        needed = min(needed, fixed + max(limits.size // 16, LIST_SHARE))
+        needed = max(min(needed, HEAD_LIMIT), fixed + ustar.BLOCK)
+    reserved = -(-needed // _HEAD_UNIT) * _HEAD_UNIT
     if reserved > HEAD_LIMIT:
+        hint = "give --volume-size: each volume lists its own files only"
+        if fixed + LIST_SHARE > HEAD_LIMIT:
+            hint = "make two streams of this profile, each with a part of its requirements"
         raise BundlerError(
-            f"the list of the volume's files needs {needed} bytes; a head has {HEAD_LIMIT} at most",
-            hint="give --volume-size: each volume lists its own files only",
+            f"the head of the volume needs {needed} bytes; it has {HEAD_LIMIT} at most", hint=hint
         )
     return reserved, reserved - fixed - ustar.BLOCK
 
 
-def _head_size(listed_bytes: int, others: Mapping[str, int], limits: Limits) -> int:
+def _head_size(others: Mapping[str, int], limits: Limits) -> int:
+    """Of a head whose index lists no segments; that list may make its padding a block longer."""
     digest = Sha256("0" * 64)
     index = VolumeIndex(
         stream="x" * 64,
@@ -295,6 +299,6 @@ def _head_size(listed_bytes: int, others: Mapping[str, int], limits: Limits) -> 
         segments=(),
         tail=Frame(offset=LONGEST, size=LONGEST, sha256=digest, length=LONGEST),
         head=dict.fromkeys(others, digest),
+        form=limits.form,
     )
-    size = len(index.to_bytes()) + listed_bytes + ustar.BLOCK
-    return head_size({**others, index.name: size}, limits.form)
+    return head_size({**others, index.name: len(index.to_bytes())}, limits.form)

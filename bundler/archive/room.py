@@ -24,6 +24,8 @@ _SEGMENT = len('{"blobs":[],"frames":[],"label":},')
 _SLICE = len('"":{"offset":,"whole":{"sha256":"","size":}},') + 2 * _DIGEST + 2 * _NUMBER
 _PATH = len('"":"",') + _DIGEST + 270
 _BOUNDLESS = 1 << 60
+LIST_SHARE = 32 << 10
+"""The list of segments gets so many bytes of the smallest volume, if it needs them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,14 @@ class _Need:
         self.content += size
         self.listed += _BLOB + len(str(blob.size)) + (_PATH + _FRAME if form == "files" else 0)
 
+    def size(self, limits: Limits) -> int:
+        """Of the frames in the file, with what the seek table says of them."""
+        whole, rest = divmod(self.stream, limits.frame)
+        size = self.stream
+        if limits.form == "zst":
+            size = whole * zstd.size_bound(limits.frame) + zstd.size_bound(rest)
+        return size + _SEEK_ENTRY * (whole + 1)
+
 
 class Room:
     """What is left of one volume."""
@@ -69,12 +79,6 @@ class Room:
         self._listed = listed
         self._fresh = True
 
-    @property
-    def is_wide(self) -> bool:
-        """Whether so much is left that a blob is cut rather than carried over whole."""
-        sixteenth = (self._limits.size or 0) // 16
-        return self._fresh or min(self._file, self._content) > sixteenth
-
     def fitting(self, label: str, blobs: Sequence[Blob]) -> int:
         """How many of `blobs`, from the first one on, fit for sure as one segment."""
         need = _Need()
@@ -85,8 +89,16 @@ class Room:
                 return count
         return len(blobs)
 
-    def largest_slice(self, label: str, whole: Blob, left: int) -> int:
-        """How many of the last `left` bytes of a blob fit for sure; 0 if none do."""
+    def part(self, label: str, whole: Blob, left: int) -> int:
+        """How many of the last `left` bytes of a blob go in here; 0 if the volume ends instead.
+
+        It ends when all but a sixteenth of it is taken, or its list of segments is full.
+        """
+        bounds = [each for each in (self._limits.size, self._limits.content) if each is not None]
+        most = self._largest(label, whole, left)
+        return most if self._fresh or most == left or most > min(bounds, default=0) // 16 else 0
+
+    def _largest(self, label: str, whole: Blob, left: int) -> int:
         most = min(left, whole.size - 1, ustar.LARGEST, self._content, self._file)
         while most > 0:
             need = _Need()
@@ -101,19 +113,13 @@ class Room:
         """Less is left: `segment` is in the volume now; `fresh`: it is in every volume."""
         self._fresh = self._fresh and fresh
         self._file -= segment.size + _SEEK_ENTRY * len(segment.frames)
-        need = _Need()
-        for blob in segment.blobs:
-            need.add(blob, blob.size, self._limits.form)
+        need = _need(segment.blobs, self._limits)
         self._content -= need.content
         self._listed -= _of_segment(segment.label, need, self._limits)
 
     def _takes(self, label: str, need: _Need) -> bool:
-        whole, rest = divmod(need.stream, self._limits.frame)
-        size = need.stream
-        if self._limits.form == "zst":
-            size = whole * zstd.size_bound(self._limits.frame) + zstd.size_bound(rest)
         return (
-            size + _SEEK_ENTRY * (whole + 1) <= self._file
+            need.size(self._limits) <= self._file
             and need.content <= self._content
             and _of_segment(label, need, self._limits) <= self._listed
         )
@@ -121,13 +127,33 @@ class Room:
 
 def listed(segments: Iterable[tuple[str, Sequence[Blob]]], limits: Limits) -> int:
     """A bound, in bytes, of what an index says of these segments."""
-    total = 0
-    for label, blobs in segments:
-        need = _Need()
-        for blob in blobs:
-            need.add(blob, blob.size, limits.form)
-        total += _of_segment(label, need, limits)
-    return total
+    return sum(_of_segment(label, _need(blobs, limits), limits) for label, blobs in segments)
+
+
+def most_volumes(segments: Iterable[tuple[str, Sequence[Blob]]], limits: Limits) -> int:
+    """No set of these segments has more volumes.
+
+    Each but the last is closed because it has no room for a part that is larger than a sixteenth of
+    it, or for its listing; and what every volume begins with takes at most half of either.
+    """
+    if limits.size is None and limits.content is None:
+        return 1
+    needs = [(label, _need(blobs, limits)) for label, blobs in segments]
+    found = 2
+    if limits.content is not None:
+        found += 3 * sum(need.content for _, need in needs) // limits.content
+    if limits.size is not None:
+        share = max(limits.size // 16, LIST_SHARE)
+        found += 4 * sum(need.size(limits) for _, need in needs) // limits.size
+        found += 4 * sum(_of_segment(label, need, limits) for label, need in needs) // share
+    return found
+
+
+def _need(blobs: Iterable[Blob], limits: Limits) -> _Need:
+    need = _Need()
+    for blob in blobs:
+        need.add(blob, blob.size, limits.form)
+    return need
 
 
 def _of_segment(label: str, need: _Need, limits: Limits) -> int:

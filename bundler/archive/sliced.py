@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final
@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 from bundler.archive.store import BlobStore
 from bundler.disk import make_folder, sync_folder
 from bundler.errors import DamagedError
-from bundler.model.artifact import Blob, Sha256
+from bundler.model.artifact import Blob, Sha256, parse_sha256
 from bundler.model.volume import Slice
 
 _MARKER: Final = re.compile(r"([0-9a-f]{64})\.(\d+)-(\d+)", re.ASCII)
@@ -64,12 +64,16 @@ class Sliced:
                 self._adopt(part.whole)
 
     def sweep(self) -> None:
-        """Remove marks that a crash has left without their whole."""
-        if self._folder.is_dir():
-            for path in self._folder.iterdir():
-                marker = _MARKER.fullmatch(path.name)
-                if marker and not (self._folder / marker[1]).exists():
-                    path.unlink()
+        """Finish what a crash has left: wholes that have all parts, marks that have no whole."""
+        for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            marker = _MARKER.fullmatch(path.name)
+            if marker and not (self._folder / marker[1]).exists():
+                path.unlink(missing_ok=True)
+            elif not marker:
+                whole = Blob(parse_sha256(path.name), path.stat().st_size)
+                if self._is_covered(whole):
+                    with suppress(DamagedError):  # it is gone then, and its parts are missing
+                        self._adopt(whole)
 
     def clear(self) -> None:
         """Drop everything that is unfinished."""

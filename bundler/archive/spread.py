@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self, TypeAlias
+from typing import BinaryIO, Self
 
 from packaging.utils import NormalizedName
 
@@ -22,61 +22,20 @@ from bundler.archive.room import Limits, Room, listed
 from bundler.archive.slices import check_whole, opener_of, part_of
 from bundler.archive.store import BlobStore
 from bundler.archive.wanted import Wanted, too_small
+from bundler.archive.writer import GiveUp, Writer
+from bundler.errors import BundlerError
 from bundler.events import Finished, Observer, Started, ignore
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.parity import Column
 from bundler.model.volume import Segment, Slice, VolumeIndex
 from bundler.model.volume_set import VolumeSummary
 
-GiveUp: TypeAlias = Callable[[], None]
-"""Ends the waiting of whoever opens a blob, after a failure."""
+MOST_VOLUMES = 500
+"""All are open until the last one is packed, and nobody wants to carry more."""
+_BOTH_ENDS = 2 << 10
+"""What the list in a head says of parts of blobs at the beginning and at the end, in bytes."""
 
 PARITY = "parity"
-
-
-class Writer(Protocol):
-    """What writes one volume; see `bundler.archive.pack.VolumeWriter`."""
-
-    def __enter__(self) -> Self:
-        """Begin it."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave nothing behind, unless it was revealed."""
-
-    def append(
-        self,
-        label: str,
-        blobs: Sequence[Blob],
-        open_blob: OpenBlob,
-        give_up: GiveUp,
-        *,
-        phase: str,
-    ) -> Segment:
-        """Write a segment."""
-
-    def finish(
-        self,
-        *,
-        stream: str,
-        sequence: int,
-        volume: int,
-        volumes: int,
-        manifest: Sha256,
-        head: Mapping[str, Sha256],
-        slices: Mapping[Sha256, Slice],
-    ) -> VolumeIndex:
-        """Write the tail, and describe it all."""
-
-    def fill(self, head_entries: Mapping[str, bytes]) -> None:
-        """Write the head."""
-
-    def reveal(self) -> None:
-        """Give the volume its name."""
 
 
 @dataclass(slots=True)
@@ -139,6 +98,7 @@ class Spreader:
         self._everywhere = everywhere
         # What the list of all that is not written yet may take, in bytes.
         self._ahead = listed([each.plain for each in segments], limits)
+        self._parts: set[Sha256] = set()
         self._observe = observe
         self._stack = ExitStack()
 
@@ -260,7 +220,7 @@ class Spreader:
             if count := volume.room.fitting(wanted.label, rest):
                 fitting, rest = replace(wanted, blobs=rest[:count]), rest[count:]
                 volume.room.take(volume.append(fitting, open_blob, give_up, phase))
-            elif volume.room.is_wide:
+            elif volume.room.part(wanted.label, rest[0], rest[0].size):
                 self._cut(wanted, rest.pop(0), open_blob, give_up, phase)
             else:
                 self._next(open_blob, give_up, phase)
@@ -278,13 +238,15 @@ class Spreader:
         done = 0
         while done < blob.size:
             volume = self.volumes[-1]
-            size = volume.room.largest_slice(wanted.label, blob, blob.size - done)
+            size = volume.room.part(wanted.label, blob, blob.size - done)
             if not size:
-                if volume.room.is_wide:
-                    raise too_small(self._limits)
                 self._next(open_blob, give_up, phase)
                 continue
             part = part_of(open_blob, blob, done, size)
+            while part.sha256 in self._parts and size > 1:  # each has one place in a list of them
+                size = max(size - len(self._parts), 1)
+                part = part_of(open_blob, blob, done, size)
+            self._parts.add(part.sha256)
             opened = opener_of(open_blob, blob, done)
             fitting = replace(wanted, blobs=[part])
             volume.room.take(volume.append(fitting, opened, give_up, phase))
@@ -293,15 +255,21 @@ class Spreader:
 
     def _next(self, open_blob: OpenBlob, give_up: GiveUp, phase: str) -> None:
         """Begin another volume."""
+        if len(self.volumes) == MOST_VOLUMES:
+            raise BundlerError(
+                f"{MOST_VOLUMES} volumes of {self._limits.size} bytes are too few",
+                hint="give a larger --volume-size",
+            )
         everywhere = [self._everywhere] if self._everywhere else []
         documents = listed([each.plain for each in everywhere], self._limits)
-        room = Room(self._limits, *self._begin.reserve(documents + self._ahead))
-        if (
-            self._limits.size is not None
-            and room.reserved + sum(ustar.stream_length(each.blobs) for each in everywhere)
-            > self._limits.size // 2
+        needed = documents + self._ahead + _BOTH_ENDS
+        reserved, share = self._begin.reserve(needed)
+        size = reserved + sum(ustar.stream_length(each.blobs) for each in everywhere)
+        if self._limits.size is not None and (
+            size > self._limits.size // 2 or share < min(needed, 2 * documents + _BOTH_ENDS)
         ):
             raise too_small(self._limits)
+        room = Room(self._limits, reserved, share)
         writer = self._begin.writer(len(self.volumes) + 1, room.reserved)
         volume = Written(self._stack.enter_context(writer), room)
         self.volumes.append(volume)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.utils import NormalizedName
 
-from bundler.archive import ustar
-from bundler.archive.frame import size_bound
 from bundler.archive.parity import PIECE
-from bundler.archive.room import Limits, listed
+from bundler.archive.room import Limits, most_volumes
 from bundler.errors import BundlerError
 from bundler.model.artifact import Blob
+
+_LEAST_ROW = 4
+"""Of a volume, a quarter or more is for a row of parity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +34,6 @@ class Wanted:
         return self.label, self.blobs
 
 
-def most_volumes(segments: Sequence[Wanted], limits: Limits) -> int:
-    """No set of these segments has more volumes.
-
-    Half of each is for segments at least, or a sixteenth of it for the list of them, and it is
-    closed when less than a sixteenth of it is left.
-    """
-    if limits.size is None:
-        return 1
-    length = sum(size_bound(ustar.stream_length(each.blobs)) for each in segments)
-    lists = listed([each.plain for each in segments], limits)
-    return 16 * length // (7 * limits.size) + 16 * lists // limits.size + 3
-
-
 def row_limit(
     segments: Sequence[Wanted], everywhere: Wanted | None, limits: Limits, rows: int, head: int
 ) -> int:
@@ -55,15 +43,21 @@ def row_limit(
     parity document, which lists every blob of the set.
     """
     size = limits.size or 0
-    most, pieces = most_volumes(segments, limits), size // PIECE + 2
+    plain = [each.plain for each in segments]
+    most, pieces = most_volumes(plain, with_rows(limits)), size // PIECE + 2
     repeated = list(everywhere.blobs) if everywhere else []
     listed_blobs = sum(len(each.blobs) for each in segments) + most * (len(repeated) + 1)
     document = 120 * (listed_blobs + rows * pieces) + 300 * most
     beside = head + document + 4096 * pieces
     found = size - beside - size // 10_000
-    if found < size // 2:
+    if found - sum(blob.size for blob in repeated) < size // _LEAST_ROW:
         raise too_small(limits)
     return found
+
+
+def with_rows(limits: Limits) -> Limits:
+    """As `limits`, with the least that `row_limit` may say, but for what stands in every volume."""
+    return replace(limits, content=None if limits.size is None else limits.size // _LEAST_ROW)
 
 
 def too_small(limits: Limits) -> BundlerError:

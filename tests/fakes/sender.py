@@ -102,7 +102,11 @@ class Sender:
         return self.shaped(described, volume_size, since, base, shape)
 
     def again(
-        self, wheels: Sequence[Wheel], *, volume_size: int | None = None, shape: Shape = Shape()  # noqa: B008 - frozen
+        self,
+        wheels: Sequence[Wheel],
+        *,
+        volume_size: int | None = None,
+        shape: Shape = Shape(),  # noqa: B008 - frozen
     ) -> list[Path]:
         """The last sequence, packed once more."""
         described = self.describe(wheels, self.stream.authority.next_sequence - 1)

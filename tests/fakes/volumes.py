@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from bundler.archive.folder import FolderWriter
 from bundler.archive.frame import FRAME_LIMIT
 from bundler.archive.head import read_head
 from bundler.archive.keep import Keeper
 from bundler.archive.pack import VolumeWriter, head_reserve
-from bundler.archive.room import Limits, listed
+from bundler.archive.room import Limits, Room, listed
 from bundler.archive.source import Source
+from bundler.archive.spread import Begin, Spreader
 from bundler.archive.store import BlobStore
 from bundler.archive.unpack import unpack_volume
+from bundler.archive.wanted import Wanted
+from bundler.archive.writer import Writer
 from bundler.events import Observer, ignore
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.volume import VerifiedIndex, VolumeIndex
@@ -92,6 +96,62 @@ def pack(
         index = finish(writer)
         writer.seal({index.name: index.to_bytes()})
     return Packed(path, VerifiedIndex(index), contents.by_blob)
+
+
+HEAD_ENTRIES = {"manifest.json": 5000, "metadata/1.root.json": 300}
+"""Names and sizes of what stands in the heads of `spread` beside the index."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What `spread` has written; index by index the same as volume by volume.
+
+    Attributes:
+        rooms: What was left of each volume.
+        shares: How many bytes each head has for the list of segments.
+    """
+
+    paths: Sequence[Path]
+    indexes: Sequence[VolumeIndex]
+    rooms: Sequence[Room]
+    shares: Sequence[int]
+
+
+def spread(
+    folder: Path,
+    segments: Sequence[Wanted],
+    contents: Contents,
+    limits: Limits,
+    everywhere: Wanted | None = None,
+    *,
+    threads: int = 1,
+    observe: Observer = ignore,
+) -> Spread:
+    """Write segments into volumes `1`, `2`, … of the folder; their heads are as full as said."""
+    folder.mkdir(exist_ok=True)
+    shares: list[int] = []
+
+    def writer(number: int, reserved: int) -> Writer:
+        path = folder / str(number)
+        if limits.form == "files":
+            return FolderWriter(path, reserved, lambda blob: f"files/{blob.sha256}")
+        return VolumeWriter(
+            path, reserved, form=limits.form, threads=threads, frame_limit=limits.frame
+        )
+
+    def reserve(listed_bytes: int) -> tuple[int, int]:
+        reserved, share = head_reserve(listed_bytes, HEAD_ENTRIES, limits)
+        shares.append(share)
+        return reserved, share
+
+    begin = Begin(writer=writer, reserve=reserve)
+    with Spreader(begin, limits, everywhere, segments, observe=observe) as spreader:
+        spreader.write(segments, contents.open)
+        indexes = spreader.finish("web", 7, MANIFEST, {})
+        others = {name: bytes(size) for name, size in HEAD_ENTRIES.items()}
+        spreader.seal([{**others, index.name: index.to_bytes()} for index in indexes])
+        rooms = [each.room for each in spreader.volumes]
+    return Spread([folder / str(n + 1) for n in range(len(indexes))], indexes, rooms, shares)
 
 
 def finish(writer: VolumeWriter) -> VolumeIndex:

@@ -18,7 +18,7 @@ import zstandard
 
 from bundler.archive.head import HEAD_LIMIT, head_size, read_head
 from bundler.archive.pack import VolumeWriter, head_reserve
-from bundler.archive.room import Limits, listed
+from bundler.archive.room import LIST_SHARE, Limits, listed
 from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Advanced, Event, Finished, Started
@@ -314,8 +314,44 @@ def test_the_reserve_covers_every_frame(tmp_path: Path, frame_limit: int) -> Non
     assert needed < packed.start < needed * 2 + 65536
 
 
-def test_a_reserve_beyond_the_limit_is_refused() -> None:
-    with pytest.raises(BundlerError, match=f"a head has {HEAD_LIMIT} at most") as info:
-        head_reserve(0, {"manifest.json": HEAD_LIMIT}, Limits())
+@pytest.mark.parametrize("behind", range(-1200, 1200, 97))
+def test_the_list_of_one_volume_always_fits(behind: int) -> None:
+    """Also where the head takes nearly all of the room that its size is rounded up to."""
+    others = {"manifest.json": 65536 * 3 - 3000 + behind}
+    _, share = head_reserve(1400, others, Limits())
+    assert share >= 1400
+
+
+def test_the_list_of_a_volume_with_a_size_gets_a_share_of_it() -> None:
+    whole, all_of_it = head_reserve(3_000_000, {}, Limits())
+    assert all_of_it >= 3_000_000
+    reserved, share = head_reserve(3_000_000, {}, Limits(size=16_000_000))
+    assert 1_000_000 - 512 <= share < 1_000_000 + 65536
+    assert reserved < whole / 2
+    _, least = head_reserve(3_000_000, {}, Limits(size=200_000))
+    assert LIST_SHARE - 512 <= least < LIST_SHARE + 65536
+
+
+@pytest.mark.parametrize(
+    ("listed_bytes", "manifest", "size", "hint"),
+    [
+        (HEAD_LIMIT, 1000, None, "give --volume-size: each volume lists its own files only"),
+        (0, HEAD_LIMIT, None, "make two streams of this profile, each with a part of its"),
+        (0, HEAD_LIMIT, 10**9, "make two streams of this profile, each with a part of its"),
+    ],
+)
+def test_a_reserve_beyond_the_limit_is_refused(
+    listed_bytes: int, manifest: int, size: int | None, hint: str
+) -> None:
+    with pytest.raises(BundlerError, match=f"bytes; it has {HEAD_LIMIT} at most") as info:
+        head_reserve(listed_bytes, {"manifest.json": manifest}, Limits(size=size))
     assert info.value.hint is not None
-    assert "--volume-size" in info.value.hint
+    assert info.value.hint.startswith(hint)
+
+
+def test_a_head_of_nearly_the_limit_leaves_the_rest_to_the_list() -> None:
+    reserved, share = head_reserve(
+        HEAD_LIMIT, {"manifest.json": HEAD_LIMIT - 60_000}, Limits(size=10**12)
+    )
+    assert reserved == HEAD_LIMIT
+    assert 50_000 < share < 60_000
