@@ -20,6 +20,7 @@ from bundler.cli import (
     outside,
     receipt,
     refresh,
+    revolume,
     target,
     trust,
 )
@@ -41,6 +42,7 @@ app.command()(lock.lock)
 app.command()(outside.create)
 app.command()(ceremony.sign)
 app.command()(refresh.refresh)
+app.command()(revolume.revolume)
 app.command()(inside.inspect)
 app.command()(inside.verify)
 app.command()(inside.unpack)
