@@ -229,7 +229,7 @@ def _take_in(source: Source, work: _Work, landed: dict[tuple[str, int], Landed])
         try:
             _unpack(source, admission, named, work)
         except (DamagedError, IncompleteError) as error:
-            one.damage.append(error)
+            one.damage[arrival.place] = error
             # By its head, one can say what is missing of it.
             if admission.index.manifest != anchor.manifest or named.missing():
                 keep(mirror, arrival)
@@ -337,7 +337,7 @@ def _tell_mended(
     """What was wrong with a volume is no failure when its sequence is whole all the same."""
     for each in received:
         one = landed.get((each.admission.stream, each.admission.sequence))
-        for error in one.damage if one else ():
+        for error in one.damage.values() if one else ():
             if error in failures.errors:
                 failures.errors.remove(error)
                 observe(Noticed(f"not needed any more: {error.message}"))

@@ -349,9 +349,10 @@ def test_what_was_damaged_comes_by_another_medium_in_the_same_call(
     tmp_path: Path, receiver: Receiver, volumes: list[Path]
 ) -> None:
     bad = flip(copy(volumes[1], tmp_path), index_of(volumes[1]).segments[1].offset)
-    with pytest.raises(DamagedError, match=r"beta 1\.0\): its bytes are not those"):
-        receiver.unpack(bad, *volumes)
-    assert receiver.live == 1
+    receiver.unpack(bad, *volumes)
+    assert any(
+        f"not needed any more: {bad} (web-000001.v02): f" in each for each in notices(receiver)
+    )
     check_whole(receiver, WHEELS)
 
 
