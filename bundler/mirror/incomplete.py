@@ -82,13 +82,17 @@ def passed_over(
     )
 
 
-def explained(error: DamagedVolumeError, named: Named, mirror: Mirror) -> DamagedError:
+class DamagedFilesError(DamagedError):
+    """Frames of a volume are not what was signed; says which files that affects."""
+
+
+def explained(error: DamagedVolumeError, named: Named, mirror: Mirror) -> DamagedFilesError:
     """The same error, with the files that it affects."""
     named.read_documents()
     blobs = [blob for part in error.lost() for blob in wholes(error.index, part.blobs)]
     lost = [blob for blob in blobs if not mirror.has(blob)]
     tells = f"affects {named.words(lost)}" if lost else "nothing is missing because of it"
-    return DamagedError(f"{error.message}\n{tells}", hint=error.hint)
+    return DamagedFilesError(f"{error.message}\n{tells}", hint=error.hint)
 
 
 def _of_set(named: Named, one: MissingOfSet) -> Iterator[str]:

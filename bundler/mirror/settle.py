@@ -105,3 +105,18 @@ def _by_sequence(
         if all(each.place != arrival.place for each in one.volumes):
             one.volumes.append(arrival)
     return sorted(found.items())
+
+
+def tell_mended(
+    landed: dict[tuple[str, int], Landed],
+    live: Iterable[tuple[str, int]],
+    failures: Failures,
+    observe: Observer,
+) -> None:
+    """What was wrong with a volume is no failure when its sequence is whole all the same."""
+    for place in live:
+        one = landed.get(place)
+        for error in one.damage.values() if one else ():
+            if error in failures.errors:
+                failures.errors.remove(error)
+                observe(Noticed(f"not needed any more: {error.message}"))
