@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +37,7 @@ from bundler.mirror.early import EarlyChecks
 from bundler.mirror.filing import look_into
 from bundler.mirror.incomplete import (
     DamagedFilesError,
+    PassedOverError,
     check_base,
     explained,
     passed_over,
@@ -51,7 +53,6 @@ from bundler.mirror.scan import scan_all
 from bundler.mirror.scanner import Scanner
 from bundler.mirror.settle import Landed, settle, tell_mended
 from bundler.mirror.waiting import hold, release
-from bundler.model.volume import Segment
 from bundler.trust.gate import Admission, Anchor, admit, commit, remember_roots
 from bundler.trust.keys import fingerprint
 
@@ -161,9 +162,17 @@ def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Rece
         require_room_for(volumes, mirror)
         with EarlyChecks(partial(look_into, mirror)) as early:
             work = _Work(mirror, inside, journal, early)
-            for source in sources(volumes, inside.pipe, failures):
+            too_early: list[Path] = []
+            # Those that came too early are tried again, when the others have brought documents.
+            tries = chain(*(sources(some, inside.pipe, failures) for some in (volumes, too_early)))
+            for source in tries:
                 with failures.collected():
-                    _take_in(source, work, landed)
+                    try:
+                        _take_in(source, work, landed)
+                    except PassedOverError:
+                        if source.piped or Path(source.name) in too_early:
+                            raise
+                        too_early.append(Path(source.name))
             finish = partial(_finish, work=work)
             received = settle(mirror, landed, finish, failures, inside.observe)
         live = [(each.admission.stream, each.admission.sequence) for each in received]
@@ -213,6 +222,7 @@ def _take_in(source: Source, work: _Work, landed: dict[tuple[str, int], Landed])
             keep(mirror, arrival)
             noted.verified()
         one.add(arrival)
+        one.damage.pop(arrival.place, None)
         one.now, one.attempt = one.now + 1, noted
 
 
@@ -221,19 +231,15 @@ def _unpack(source: Source, admission: Admission, named: Named, work: _Work) -> 
     keeper = Keeper(mirror.store, mirror.has, index.slices, work.early.begin)
     check = Welcome(named, index).check
     if is_parity(admission):
+        # Held against nothing but its digests: what is made of it will be.
         store = parity_store(mirror, admission.stream, admission.sequence)
-        keeper, check = Keeper(store), _any_segment
+        keeper, check = Keeper(store), lambda segment: True  # noqa: ARG005 - as `Welcome.check`
     try:
         passed = unpack_volume(index, source, keeper, check=check, observe=observe)
     except DamagedVolumeError as error:
         raise explained(error, named, mirror) from error
     if passed:
         raise passed_over(source.name, admission, named, passed)
-
-
-def _any_segment(segment: Segment) -> bool:  # noqa: ARG001 - takes the place of `Welcome.check`
-    """Parity is held against nothing but its digests: what is made of it will be."""
-    return True
 
 
 def _finish(one: Landed, *, work: _Work) -> Received:

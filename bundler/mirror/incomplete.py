@@ -66,19 +66,19 @@ def _incomplete(missing: Missing) -> IncompleteError:
     return IncompleteError("\n".join(lines), hint=hint)
 
 
+class PassedOverError(IncompleteError):
+    """A volume came too early: what it brings cannot be judged yet."""
+
+
 def passed_over(
     name: str, admission: Admission, named: Named, passed: Sequence[Segment]
-) -> IncompleteError:
+) -> PassedOverError:
     """A volume came before the documents that say what its blobs are."""
     labels = some([segment.label for segment in passed])
-    base = admission.set.base
-    first = (
-        f"sequence {base.sequence}, on which it builds" if base else "the volumes that have them"
-    )
-    return IncompleteError(
+    return PassedOverError(
         f"{name} ({admission.index.stem}): nobody can say yet whether {labels} may come in: the"
         f" documents of {some(sorted(named.unread))} have not arrived",
-        hint=f"unpack {first}, then this volume again",
+        hint="unpack the volumes that bring these, then this one again; in a delta, volume 1 does",
     )
 
 

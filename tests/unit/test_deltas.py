@@ -18,6 +18,8 @@ from tests.fakes.command import bundle, read_json, succeed
 from tests.fakes.media import check_whole, notices
 from tests.fakes.sender import Receiver, Sender, Wheel, make_receiver, make_sender, wheel
 
+SIZE = 320_000
+
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sender, list[list[Path]]]:
@@ -157,7 +159,9 @@ def test_files_before_the_documents_that_name_them(tmp_path: Path) -> None:
         f"{part[0]} (web-000001.v01): nobody can say yet whether same 1.0, app 1.0, lib 1.0,"
         " tool 1.0 may come in: the documents of app, lib, same, tool have not arrived"
     )
-    assert caught.value.hint == "unpack the volumes that have them, then this volume again"
+    assert caught.value.hint == (
+        "unpack the volumes that bring these, then this one again; in a delta, volume 1 does"
+    )
     assert not any(receiver.mirror.store.has(blob) for blob in sender.contents)
     assert full
 
@@ -196,3 +200,24 @@ def test_a_refused_sequence_is_not_tried_again(
     assert result.exit_code == 4
     assert receiver.live == 1
     assert not receiver.mirror.arrived.exists()
+
+
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_delta_in_volumes_whose_documents_come_last(tmp_path: Path, *, piped: bool) -> None:
+    """They stand in volume 1 alone; from a pipe, the others must come again."""
+    sender = make_sender(tmp_path)
+    first = sender.send(versions(1))
+    wheels = [*versions(2), wheel("big", size=500_000)]
+    delta = sender.send(wheels, since=1, volume_size=SIZE)
+    assert len(delta) == 2
+    receiver = make_receiver(sender, tmp_path / "mirror")
+    receiver.unpack(*first)
+    if piped:
+        data = b"".join(path.read_bytes() for path in delta[::-1])
+        with pytest.raises(IncompleteError, match="the documents of app, big, lib have"):
+            receiver.unpack(Path("-"), pipe=data)
+        receiver.unpack(Path("-"), pipe=data)
+    else:
+        receiver.unpack(*delta[::-1])
+    assert receiver.live == 2
+    check_whole(receiver, wheels)
