@@ -34,7 +34,7 @@ def inspect(volumes: Volumes, *, as_json: AsJson = False, quiet: Quiet = False) 
     Nothing is verified: it shows what the bundle says of itself.
     """
     with console(as_json=as_json, quiet=quiet) as out:
-        from bundler.receive import read_heads
+        from bundler.archive.medium import read_heads
         from bundler.report.inspect import inspect_head
 
         entries: dict[str, bytes] = {}
