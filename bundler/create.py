@@ -8,7 +8,7 @@ known last, and ends the manifest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,12 +22,13 @@ from bundler.archive.store import BlobStore
 from bundler.describe import Admitted
 from bundler.errors import IncompleteError
 from bundler.events import Noticed, Observer
-from bundler.model.artifact import RemoteFile
+from bundler.model.artifact import Blob, RemoteFile
 from bundler.model.manifest import Manifest, ProjectDocument
 from bundler.model.plan import PlannedFile
 from bundler.model.profile import Profile
 from bundler.packable import Blobs, Described, Shape
 from bundler.packing import Created, Packer, pack, sweep
+from bundler.records import documents_of
 from bundler.resolve.lock import locked_urls
 from bundler.resolve.planner import Planner
 from bundler.second_opinion.beside import check_place
@@ -111,9 +112,9 @@ def create(
             now=outside.now,
             observe=outside.observe,
         )
-        inside = _Inside(inspector, plan.files, outside.cache)
+        inside = _Inside(inspector, downloads, plan.files, outside.cache)
         if authorised:
-            blobs = _blobs(described, downloads, outside.cache)
+            blobs = _blobs(described, downloads, lambda _blob: outside.cache)
             return pack(
                 described, blobs, out, packer, inside, shape=shape, before_signing=proven.result
             )
@@ -133,22 +134,53 @@ def resume(
 ) -> Created:
     """Pack what was staged, now that enough officers have signed it.
 
-    What the cache has lost is fetched again from where the locks say. Its digests are those that
-    were signed, of files that were checked when it was staged.
+    What the cache has lost is fetched again, as by `repack`; it was checked when it was staged.
 
     Raises:
         BundlerError: of every kind; nothing is left in `out` then.
     """
-    described, packer = approved.described, approved.packer
-    sweep(out, described.manifest.stream)
-    check_place(out)
     for data in approved.documents:
         cache.put(data)
-    files = list(_planned_again(described, cache))
-    with Downloader(transport, cache, observer=packer.observe) as downloads:
+    source = Source(transport, cache)
+    return repack(
+        approved.described, source, out, approved.packer, shape=shape, targets=approved.word
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where wheels that were planned before are: in the cache, or still on their indexes."""
+
+    transport: Transport
+    cache: BlobStore
+
+
+def repack(
+    described: Described,
+    source: Source,
+    out: Path,
+    packer: Packer,
+    *,
+    shape: Shape,
+    targets: bytes | None = None,
+) -> Created:
+    """Pack what was described before; for the last sequence, no officer is needed.
+
+    What the cache has lost is fetched again from where the locks say, by the digests that officers
+    signed; documents are in the stream's folder.
+
+    Raises:
+        BundlerError: of every kind; nothing is left in `out` then.
+    """
+    cache = source.cache
+    sweep(out, described.manifest.stream)
+    check_place(out)
+    files = list(_planned_again(described, cache, shape))
+    kept = documents_of(packer.authority)
+    with Downloader(source.transport, cache, observer=packer.observe) as downloads:
         downloads.start(files)
-        blobs = _blobs(described, downloads, cache)
-        return pack(described, blobs, out, packer, shape=shape, targets=approved.word)
+        blobs = _blobs(described, downloads, lambda blob: cache if cache.has(blob) else kept)
+        return pack(described, blobs, out, packer, shape=shape, targets=targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +188,7 @@ class _Inside:
     """What is inside of the wheels, for the manifest; implements `bundler.packing.Ending`."""
 
     inspector: WheelInspector
+    downloads: Downloader
     files: Sequence[PlannedFile]
     cache: BlobStore
 
@@ -165,22 +198,26 @@ class _Inside:
 
     def complete(self, manifest: Manifest) -> Manifest:
         """See `Ending`."""
+        for file in self.files:  # a delta does not pack them all
+            self.downloads.path(file.blob)
         found = self.inspector.documents(self.files)
         blobs = {each.project: self.cache.put(each.to_bytes()) for each in found}
         return replace(manifest, contents=self.inspector.summary(found, blobs))
 
 
-def _blobs(described: Described, downloads: Downloader, cache: BlobStore) -> Blobs:
-    """Files as they come, documents from the cache."""
+def _blobs(
+    described: Described, downloads: Downloader, documents: Callable[[Blob], BlobStore]
+) -> Blobs:
+    """Files as they come, documents from where each is."""
     files = {file.blob for file in described.files()}
     return Blobs(
-        open=lambda blob: downloads.open(blob) if blob in files else cache.open(blob),
+        open=lambda blob: downloads.open(blob) if blob in files else documents(blob).open(blob),
         give_up=downloads.close,
     )
 
 
-def _planned_again(described: Described, cache: BlobStore) -> Iterator[PlannedFile]:
-    """What was planned when it was staged, in the order of the plan."""
+def _planned_again(described: Described, cache: BlobStore, shape: Shape) -> Iterator[PlannedFile]:
+    """What was planned then, in the order of the plan, if it is to be packed."""
     urls = {
         filename: url
         for name, data in described.locks.items()
@@ -190,6 +227,7 @@ def _planned_again(described: Described, cache: BlobStore) -> Iterator[PlannedFi
         (project, version, file)
         for project, version, files in described.releases()
         for file in files
+        if shape.wanted(file.blob)
     ):
         if file.filename not in urls and not cache.has(file.blob):
             raise IncompleteError(

@@ -55,7 +55,8 @@ def require_room(folder: Path, need: int) -> None:
     Raises:
         NoRoomError: naming both numbers.
     """
-    free = shutil.disk_usage(folder).free
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    free = shutil.disk_usage(there).free
     if free < need:
         raise NoRoomError(
             f"not enough room in {folder}: {need} bytes are needed, {free} are free; nothing was"

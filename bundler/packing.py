@@ -56,7 +56,10 @@ class Created:
 
     Attributes:
         size: Of all volumes, in bytes.
-        wheels: The sum of the wheels' sizes in bytes, whether they were packed or not.
+        files: How many there are in the mirror, whether they were packed or not.
+        wheels: The sum of their sizes, in bytes.
+        carried: How many were packed.
+        carried_size: The sum of their sizes, in bytes.
     """
 
     volumes: tuple[Path, ...]
@@ -66,6 +69,8 @@ class Created:
     size: int
     files: int
     wheels: int
+    carried: int
+    carried_size: int
 
 
 def pack(
@@ -138,14 +143,18 @@ def pack(
         if shape.size is not None:
             sheet = label_sheet(volumes, indexes, manifest.created)
             atomic_write(out / f"{label}.labels.html", sheet)
+    sizes = [file.blob.size for file in described.files()]
+    carried = [file.blob.size for file in described.files() if shape.wanted(file.blob)]
     return Created(
         volumes=tuple(_path(out / label, number, shape) for number in range(1, len(indexes) + 1)),
         locks=locks,
         manifest=manifest,
         set=volumes,
         size=sum(index.size for index in indexes),
-        files=sum(1 for _ in described.files()),
-        wheels=sum(file.blob.size for file in described.files()),
+        files=len(sizes),
+        wheels=sum(sizes),
+        carried=len(carried),
+        carried_size=sum(carried),
     )
 
 
@@ -179,7 +188,7 @@ def _spreader(
     plain = [each.plain for each in segments]
     most = most_volumes(plain, with_rows(limits) if shape.parity else limits)
     others = {
-        **packer.authority.head_bounds(),
+        **packer.authority.head_bounds(most + shape.parity),
         MANIFEST: len(largest.to_bytes()),
         set_name(largest.stream, largest.sequence): _set_bound(largest, shape, most),
     }

@@ -7,7 +7,7 @@ states. It is believed only as far as this host has made it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bundler.errors import RefusedError, TrustError
@@ -16,7 +16,7 @@ from bundler.model.artifact import Blob
 from bundler.model.receipt import Live, Receipt
 from bundler.model.resend import SET_DIGITS, Lost, LostBlob, LostVolume
 from bundler.model.volume_set import Base
-from bundler.packable import Described
+from bundler.packable import Described, Shape
 from bundler.records import Packing, packings, read_manifest, recorded, sha256_of
 from bundler.trust.authority import Authority
 from bundler.trust.keys import fingerprint
@@ -34,26 +34,9 @@ class Since:
         """Whether the delta must carry it."""
         return blob not in self.blobs
 
-    def brings(self, described: Described) -> Brings:
-        """How much of a sequence such a delta carries."""
-        files = {file.blob for file in described.files()}
-        new = files - self.blobs
-        return Brings(
-            base=self.base,
-            files=len(new),
-            of=len(files),
-            size=sum(blob.size for blob in new),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brings:
-    """So many `files` `of` all that there are, and their size in bytes."""
-
-    base: Base
-    files: int
-    of: int
-    size: int
+    def shape(self, shape: Shape) -> Shape:
+        """The same volumes, of such a delta."""
+        return replace(shape, kind="delta", base=self.base, wanted=self.wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +49,10 @@ class Again:
     def wanted(self, blob: Blob) -> bool:
         """Whether it was asked for."""
         return blob in self.blobs
+
+    def shape(self, shape: Shape) -> Shape:
+        """The same volumes, of nothing else."""
+        return replace(shape, kind="resend", wanted=self.wanted)
 
 
 def since(authority: Authority, sequence: int, before: int | None = None) -> Since:
@@ -152,7 +139,7 @@ def asked_again(authority: Authority, asked: Sequence[Lost]) -> Again:
     found: set[Blob] = set()
     for lost in asked:
         if isinstance(lost, LostBlob):
-            found |= _named(everything, lost)
+            found |= _named(described, lost)
         else:
             found |= _packed(known, lost)
     if not (blobs := frozenset(found & everything)):
@@ -207,8 +194,12 @@ def _stated(authority: Authority, receipt: Receipt, path: Path) -> Live:
     return live
 
 
-def _named(everything: set[Blob], lost: LostBlob) -> set[Blob]:
-    found = {blob for blob in everything if blob.sha256 == lost.sha256}
+def _named(described: Described, lost: LostBlob) -> set[Blob]:
+    """A blob; with a project's document, its files: who lacks the one cannot name the others."""
+    found = {blob for blob in described.blobs() if blob.sha256 == lost.sha256}
+    for document in described.documents:
+        if described.manifest.projects[document.name] in found:
+            found |= {blob for file in document.files for blob in file.blobs()}
     if not found:
         raise RefusedError(
             f"the blob {lost.sha256} is not of sequence {lost.sequence} of {lost.stream}",

@@ -10,7 +10,7 @@ All volumes of a call are tried; then every sequence that they may have complete
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,13 +40,14 @@ from bundler.mirror.journal import About, Journal, Operator
 from bundler.mirror.layout import Mirror
 from bundler.mirror.named import Named, Welcome
 from bundler.mirror.publish import Published, may_go_live, prepare, publish
+from bundler.mirror.recover import forget_parity, is_parity, parity_store, recover
 from bundler.mirror.remembered import remembered
 from bundler.mirror.scan import scan_all
 from bundler.mirror.scanner import Scanner
 from bundler.mirror.settle import Landed, settle
 from bundler.mirror.waiting import hold, release
 from bundler.model.artifact import Blob
-from bundler.model.volume import index_stream
+from bundler.model.volume import Segment, index_stream
 from bundler.trust.gate import Admission, Anchor, admit, commit, remember_roots
 from bundler.trust.keys import fingerprint
 
@@ -192,6 +193,7 @@ def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Rece
                     _take_in(source, work, landed)
             finish = partial(_finish, work=work)
             received = settle(mirror, landed, finish, failures, inside.observe)
+        _tell_mended(landed, received, failures, inside.observe)
     for each in received if failures.errors else ():
         inside.observe(Noticed(each.words))
     failures.raise_all()
@@ -226,8 +228,8 @@ def _take_in(source: Source, work: _Work, landed: dict[tuple[str, int], Landed])
         one = landed.setdefault((admission.stream, admission.sequence), Landed())
         try:
             _unpack(source, admission, named, work)
-        except (DamagedError, IncompleteError):
-            one.refused = True
+        except (DamagedError, IncompleteError) as error:
+            one.damage.append(error)
             # By its head, one can say what is missing of it.
             if admission.index.manifest != anchor.manifest or named.missing():
                 keep(mirror, arrival)
@@ -243,12 +245,20 @@ def _unpack(source: Source, admission: Admission, named: Named, work: _Work) -> 
     index, mirror, observe = admission.index, work.mirror, work.inside.observe
     keeper = Keeper(mirror.store, mirror.has, index.slices, work.early.begin)
     check = Welcome(named, index).check
+    if is_parity(admission):
+        store = parity_store(mirror, admission.stream, admission.sequence)
+        keeper, check = Keeper(store), _any_segment
     try:
         passed = unpack_volume(index, source, keeper, check=check, observe=observe)
     except DamagedVolumeError as error:
         raise explained(error, named, mirror) from error
     if passed:
         raise passed_over(source.name, admission, named, passed)
+
+
+def _any_segment(segment: Segment) -> bool:  # noqa: ARG001 - takes the place of `Welcome.check`
+    """Parity is held against nothing but its digests: what is made of it will be."""
+    return True
 
 
 def _finish(one: Landed, *, work: _Work) -> Received:
@@ -265,6 +275,7 @@ def _finish(one: Landed, *, work: _Work) -> Received:
         try:
             if not _stands_alone(admission):
                 noted.doing = "live"
+                recover(mirror, one.volumes, work.early, observe)
                 require_all(mirror, one.volumes, anchor)
                 noted.doing = "verified"
             check_verdicts(mirror, admission.manifest, inside.make_judge, observe)
@@ -287,17 +298,19 @@ def _go_live(admission: Admission, work: _Work, noted: Attempt) -> Received:
         files = prepare(mirror, manifest, observe, early)
         early.fresh = not scanners
         scan_all(mirror, files, scanners, noted, observe)
-    published = None
     if waits:
         commit(admission, mirror.trust)
         hold(mirror, manifest, observe)
+        received = Received(admission, None, tuple(map(fingerprint, noted.policy.approvers)))
     else:
         published = publish(mirror, manifest, observe, early)
         commit(admission, mirror.trust)
         release(mirror, admission.stream)
         noted.live(published)
+        received = Received(admission, published)
     forget(mirror, admission.stream, admission.sequence)
-    return Received(admission, published, tuple(map(fingerprint, noted.policy.approvers)))
+    forget_parity(mirror, admission.stream, admission.sequence)
+    return received
 
 
 def _look_ahead(volumes: Sequence[Path], mirror: Mirror) -> None:
@@ -313,6 +326,21 @@ def _look_ahead(volumes: Sequence[Path], mirror: Mirror) -> None:
             index = admit(head.entries, remembered(mirror, _claimed_stream(head))).index
             missing.update(Keeper(mirror.store, mirror.has, index.slices).missing(index))
     require_room(mirror.store.root, sum(blob.size for blob in missing))
+
+
+def _tell_mended(
+    landed: Mapping[tuple[str, int], Landed],
+    received: Sequence[Received],
+    failures: Failures,
+    observe: Observer,
+) -> None:
+    """What was wrong with a volume is no failure when its sequence is whole all the same."""
+    for each in received:
+        one = landed.get((each.admission.stream, each.admission.sequence))
+        for error in one.damage if one else ():
+            if error in failures.errors:
+                failures.errors.remove(error)
+                observe(Noticed(f"not needed any more: {error.message}"))
 
 
 def _stands_alone(admission: Admission) -> bool:

@@ -14,10 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from tuf.api.metadata import Targets
-
 from bundler.archive.head import encode_head, read_head
-from bundler.disk import no_room_explained, read_whole, sync_folder
+from bundler.disk import no_room_explained, sync_folder
 from bundler.errors import BundlerError, DamagedError, IncompleteError, TrustError
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.model.artifact import Sha256
@@ -25,8 +23,9 @@ from bundler.model.manifest import Manifest
 from bundler.model.volume import VolumeIndex, is_index_name
 from bundler.model.volume_set import set_name
 from bundler.packing import Packer
+from bundler.records import Packing, packings, read_manifest
 from bundler.trust.authority import Authority
-from bundler.trust.metadata import MANIFEST, PACKING, read_metadata
+from bundler.trust.metadata import MANIFEST
 
 _PIECE = 1 << 20
 
@@ -47,7 +46,6 @@ class _Old:
     size: int
     manifest: bytes
     index: VolumeIndex
-    index_bytes: bytes
     set_bytes: bytes
 
 
@@ -114,16 +112,15 @@ def _read(path: Path) -> _Old:
     both = head.entries.get(set_name(index.stream, index.sequence))
     if both is None:
         raise DamagedError(f"the head of {path} has no set")
-    return _Old(path, head.size, head.entries[MANIFEST], index, data, both)
+    return _Old(path, head.size, head.entries[MANIFEST], index, both)
 
 
 def _check(olds: Sequence[_Old], authority: Authority) -> Manifest:
-    """They are the volumes that were recorded last: every byte of their indexes was signed here."""
+    """They are the volumes of one packing of the last sequence, as this host has kept it."""
     last = authority.next_sequence - 1
-    recorded = authority.folder / f"{PACKING}.json"
-    if not recorded.exists():
+    if not last:
         raise TrustError(f"{authority.stream} has no sequence yet", hint="run: bundle create")
-    packed = read_metadata(str(recorded), read_whole(recorded), Targets).signed.targets
+    known = {each.digest: each for each in packings(authority, last)}
     for old in olds:
         if (old.index.stream, old.index.sequence) != (authority.stream, last):
             raise TrustError(
@@ -131,27 +128,34 @@ def _check(olds: Sequence[_Old], authority: Authority) -> Manifest:
                 f" one of {authority.stream}, {last}, can get new dates",
                 hint="an older one would be refused wherever the last one has arrived",
             )
-        for name, data in (
-            (old.index.name, old.index_bytes),
-            (set_name(authority.stream, last), old.set_bytes),
-        ):
-            known = packed.get(name)
-            if known is None or known.hashes.get("sha256") != _sha256(data):
-                raise TrustError(
-                    f"{old.path} is not what this host packed last as sequence {last}",
-                    hint="give the volumes that `bundle create` or the last refresh wrote",
-                )
-    indexes = set(filter(is_index_name, packed))
-    if missing := indexes - {old.index.name for old in olds}:
-        names = ", ".join(Path(name).stem for name in sorted(missing))
+        packing = known.get(_sha256(old.set_bytes))
+        index = packing.indexes.get(old.index.volume) if packing else None
+        # Roots may have been added since, as new dates do.
+        if index is None or replace(index, head={}) != replace(old.index, head={}):
+            raise TrustError(
+                f"{old.path} is not what this host packed as sequence {last}",
+                hint="give the volumes that `bundle create` or the last refresh wrote",
+            )
+    _check_whole(olds, known[_sha256(olds[0].set_bytes)])
+    manifest = read_manifest(authority, last)
+    if any(old.manifest != manifest for old in olds):
+        raise TrustError(f"a volume has another manifest than sequence {last} was made with")
+    return Manifest.from_bytes(manifest)
+
+
+def _check_whole(olds: Sequence[_Old], packing: Packing) -> None:
+    """All volumes of one packing, each once."""
+    if any(old.set_bytes != olds[0].set_bytes for old in olds):
+        raise TrustError(
+            "these volumes were not packed together",
+            hint="a delta, a full bundle and what was sent again get new dates one after another",
+        )
+    if missing := packing.indexes.keys() - {old.index.volume for old in olds}:
+        names = ", ".join(packing.indexes[number].stem for number in sorted(missing))
         raise IncompleteError(
             f"all volumes of a sequence get new dates together; missing: {names}",
             hint="give every volume of the sequence",
         )
-    manifest = read_whole(authority.folder / "manifests" / f"{last:06}.json")
-    if any(old.manifest != manifest for old in olds):
-        raise TrustError(f"a volume has another manifest than sequence {last} was made with")
-    return Manifest.from_bytes(manifest)
 
 
 @contextmanager

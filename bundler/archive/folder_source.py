@@ -79,7 +79,7 @@ class Folder(Source):
             with self._file(path) as file:
                 size = os.fstat(file.fileno()).st_size
                 if size != frame.size:
-                    raise UnreadableError(self.name, f"{path} has {size} bytes")
+                    raise UnreadableError(self.name, f"{path} has {size} bytes, not {frame.size}")
                 yield from Source(file, name=path).chunks(size)
         except OSError as error:
             raise UnreadableError(

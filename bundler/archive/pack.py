@@ -28,7 +28,7 @@ from bundler.model.volume import Form, Frame, Segment, Slice, VolumeIndex
 Wanted: TypeAlias = "tuple[str, Sequence[Blob]]"
 """A segment to be: its label and its blobs in order."""
 
-_HEAD_UNIT = 64 << 10
+_HEAD_UNIT = 4 << 10
 _SYNC_AT = 32 << 20
 """Bytes that are written before the disk is asked to make them safe."""
 LONGEST = 10**15
@@ -253,7 +253,7 @@ class VolumeWriter:
 
 
 def head_reserve(listed_bytes: int, others: Mapping[str, int], limits: Limits) -> tuple[int, int]:
-    """How much room to reserve for a head, before any frame is known; a multiple of 64 KiB.
+    """How much room to reserve for a head, before any frame is known; a multiple of 4 KiB.
 
     The bound is strict: it is the size of a head whose index has the longest numbers. Where a
     volume has a size, its list of segments gets a sixteenth of it at most, or `LIST_SHARE`: when

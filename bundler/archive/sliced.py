@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final
@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 from bundler.archive.store import BlobStore
 from bundler.disk import make_folder, sync_folder
 from bundler.errors import DamagedError
-from bundler.model.artifact import Blob, Sha256
+from bundler.model.artifact import Blob, Sha256, parse_sha256
 from bundler.model.volume import Slice
 
 _MARKER: Final = re.compile(r"([0-9a-f]{64})\.(\d+)-(\d+)", re.ASCII)
@@ -45,7 +45,7 @@ class Sliced:
             if not self._is_begun(part.whole):
                 self._begin(part.whole)
         flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(self._path(part.whole), flags), "wb") as file:
+        with os.fdopen(os.open(self.path(part.whole), flags), "wb") as file:
             file.seek(part.offset)
             yield file
 
@@ -64,12 +64,16 @@ class Sliced:
                 self._adopt(part.whole)
 
     def sweep(self) -> None:
-        """Remove marks that a crash has left without their whole."""
-        if self._folder.is_dir():
-            for path in self._folder.iterdir():
-                marker = _MARKER.fullmatch(path.name)
-                if marker and not (self._folder / marker[1]).exists():
-                    path.unlink()
+        """Finish what a crash has left: wholes that have all parts, marks that have no whole."""
+        for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            marker = _MARKER.fullmatch(path.name)
+            if marker and not (self._folder / marker[1]).exists():
+                path.unlink(missing_ok=True)
+            elif not marker:
+                whole = Blob(parse_sha256(path.name), path.stat().st_size)
+                if self._is_covered(whole):
+                    with suppress(DamagedError):  # it is gone then, and its parts are missing
+                        self._adopt(whole)
 
     def clear(self) -> None:
         """Drop everything that is unfinished."""
@@ -82,13 +86,13 @@ class Sliced:
     def _begin(self, whole: Blob) -> None:
         make_folder(self._folder, 0o700)
         self._drop(whole.sha256)
-        with self._path(whole).open("xb") as file:
+        with self.path(whole).open("xb") as file:
             file.truncate(whole.size)
-        self._path(whole).chmod(0o600)
+        self.path(whole).chmod(0o600)
         sync_folder(self._folder)
 
     def _adopt(self, whole: Blob) -> None:
-        path = self._path(whole)
+        path = self.path(whole)
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != whole.sha256:
@@ -109,7 +113,7 @@ class Sliced:
         (self._folder / sha256).unlink(missing_ok=True)
 
     def _is_begun(self, whole: Blob) -> bool:
-        path = self._path(whole)
+        path = self.path(whole)
         return path.is_file() and path.stat().st_size == whole.size
 
     def _is_covered(self, whole: Blob) -> bool:
@@ -125,7 +129,8 @@ class Sliced:
             if marker := _MARKER.fullmatch(path.name):
                 yield int(marker[2]), int(marker[3])
 
-    def _path(self, whole: Blob) -> Path:
+    def path(self, whole: Blob) -> Path:
+        """The file that a whole is written to until it is complete."""
         return self._folder / whole.sha256
 
     def _marker(self, part: Slice, size: int) -> Path:

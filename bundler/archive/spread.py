@@ -162,13 +162,11 @@ class Spreader:
         ]
         made = encode(columns, rows, opened, store, observe=self._observe)
         document = store.put(replace(made, slices=slices).to_bytes())
-        self._limits = replace(self._limits, content=None)
+        self._limits, self._everywhere = replace(self._limits, content=None), None
         for row in made.rows:
             segments = [Wanted(label=PARITY, blobs=[blob]) for blob in (document, *row)]
             self._ahead = listed([each.plain for each in segments], self._limits)
-            self._next(
-                lambda blob: store.open(blob) if store.has(blob) else open_blob(blob), _idle, PARITY
-            )
+            self._next(store.open, _idle, PARITY)
             self.volumes[-1].parity = True
             for wanted in segments:
                 if not self.volumes[-1].room.fitting(*wanted.plain):

@@ -76,7 +76,7 @@ def unpack_volume(
     reader = FrameReader(index, source, partial(_advance, observe, "unpack"))
     missing = sum(blob.size for blob in keeper.missing(index))
     if missing:
-        require_room(keeper.store.scratch, missing)
+        require_room(keeper.store.root, missing)
     observe(Started("unpack", index.size - source.position))
     passed: list[Segment] = []
     offsets: set[int] = set()

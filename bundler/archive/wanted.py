@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from packaging.utils import NormalizedName
 
-from bundler.archive import ustar
 from bundler.archive.parity import PIECE
 from bundler.archive.room import Limits, most_volumes
 from bundler.errors import BundlerError
@@ -40,8 +39,8 @@ def row_limit(
 ) -> int:
     """How many bytes of blobs a volume may have so that a row of parity fits into one, too.
 
-    `head` is a bound of that volume's head. A row does not compress, and beside it stand the
-    documents and the parity document, which lists every blob of the set.
+    `head` is a bound of that volume's head. A row does not compress, and beside it stands the
+    parity document, which lists every blob of the set.
     """
     size = limits.size or 0
     plain = [each.plain for each in segments]
@@ -49,7 +48,7 @@ def row_limit(
     repeated = list(everywhere.blobs) if everywhere else []
     listed_blobs = sum(len(each.blobs) for each in segments) + most * (len(repeated) + 1)
     document = 120 * (listed_blobs + rows * pieces) + 300 * most
-    beside = head + ustar.stream_length(repeated) + document + 4096 * pieces
+    beside = head + document + 4096 * pieces
     found = size - beside - size // 10_000
     if found - sum(blob.size for blob in repeated) < size // _LEAST_ROW:
         raise too_small(limits)

@@ -11,6 +11,7 @@ import typer
 from bundler.cli.console import console
 from bundler.cli.options import AsJson, Into, Quiet, account, now
 from bundler.cli.results import Said, UnpackedResult, VerifiedResult
+from bundler.errors import BundlerError
 
 if TYPE_CHECKING:
     from bundler.mirror.attested import Judge
@@ -89,6 +90,13 @@ def unpack(
     scan_timeout: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.1, help="How long one run of it may take.")
     ] = 3600,
+    resend_list: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="If not all has come, write here what must be sent again.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -98,6 +106,7 @@ def unpack(
     missing. Where the mirror asks for approval (`bundle policy`), it waits for `bundle approve`.
     """
     with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.mirror.asking import write_resend_list
         from bundler.mirror.journal import Operator
         from bundler.mirror.layout import Mirror
         from bundler.mirror.scanner import parse_scanner
@@ -111,7 +120,14 @@ def unpack(
             pipe=sys.stdin.buffer,
             observe=out.observe,
         )
-        out.result(UnpackedResult(into, tuple(unpack_volumes(volumes, Mirror.open(into), inside))))
+        mirror = Mirror.open(into)
+        try:
+            received = unpack_volumes(volumes, mirror, inside)
+        except BundlerError:
+            if resend_list is not None:
+                write_resend_list(mirror, resend_list, out.observe)
+            raise
+        out.result(UnpackedResult(into, tuple(received)))
 
 
 def _judge(root: bytes, profile: bytes) -> Judge:

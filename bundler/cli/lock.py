@@ -23,6 +23,7 @@ from bundler.cli.planning import (
     locks_folder,
     planning,
 )
+from bundler.cli.portion import MirrorKey, find_since
 from bundler.cli.vouching import find_publishers, make_vouching
 from bundler.errors import BundlerError
 from bundler.events import Observer, ignore
@@ -59,6 +60,15 @@ def lock(
             "--why", metavar="PROJECT", help="Tell why a project is planned; write nothing."
         ),
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="N|RECEIPT",
+            help="Say what a delta would carry for whoever has this: see `bundle create`.",
+        ),
+    ] = None,
+    mirror_key: MirrorKey = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -67,6 +77,8 @@ def lock(
 
     Versions of locks that are there are kept where they still fit.
     """
+    if mirror_key is not None and since is None:
+        raise typer.BadParameter("--mirror-key is about the receipt of --since")
     if publishers and (locked or why is not None):
         raise typer.BadParameter("--publishers excludes --locked and --why")
     use = LockUse(
@@ -76,7 +88,14 @@ def lock(
         packages=upgrade_package or (),
     )
     with console(as_json=as_json, quiet=quiet) as shown:
-        planned = planning(profile, use, find_home(home), shown.observe)
+        folders = find_home(home)
+        planned = planning(profile, use, folders, shown.observe)
+        base = None
+        if since is not None:
+            from bundler.trust.authority import Authority
+
+            authority = Authority.open(folders.streams / planned.profile.stream)
+            base = find_since(since, mirror_key, authority, shown.observe)
         with indexes(planned, shown.observe) as index:
             if why is not None:
                 shown.result(_why(planned, index, why, shown.observe))
@@ -85,9 +104,11 @@ def lock(
 
                 with Transport(credentials=planned.credentials) as transport:
                     vouching = make_vouching(profile, planned, transport)
-                    shown.result(_lock(planned, index, use, vouching, shown.observe))
+                    locks = _lock(planned, index, use, vouching, shown.observe)
+                    shown.result(replace(locks, since=base))
             else:
-                shown.result(_lock(planned, index, use, None, shown.observe))
+                locks = _lock(planned, index, use, None, shown.observe)
+                shown.result(replace(locks, since=base))
 
 
 def _lock(

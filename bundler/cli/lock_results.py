@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from bundler.model.artifact import is_sdist, parse_file_name
+from bundler.model.artifact import Blob, is_sdist, parse_file_name
 from bundler.model.canonical import Json
 from bundler.report.text import counted, human_size, printable
 from bundler.trust.advice import publisher_table
@@ -18,6 +18,7 @@ from bundler.trust.advice import publisher_table
 if TYPE_CHECKING:
     from bundler.model.plan import Plan
     from bundler.model.publisher import Publisher
+    from bundler.portion import Since
     from bundler.resolve.lock import Locks, Publishers
     from bundler.resolve.why import Story
 
@@ -34,6 +35,7 @@ class LockedResult:
         versions: What each target's lock has now.
         earlier: The locks that were there.
         publishers: Who attested the files of each project, if that was asked.
+        since: What a delta would leave out, if that was asked.
     """
 
     folder: Path
@@ -42,6 +44,7 @@ class LockedResult:
     versions: Mapping[str, Mapping[NormalizedName, Version]]
     earlier: Locks
     publishers: Publishers
+    since: Since | None = None
 
     def to_json(self) -> Json:
         """Everything that `to_text` says, and each target's lock."""
@@ -68,7 +71,22 @@ class LockedResult:
                 project: [{"kind": each.kind, **dict(each.words)} for each in publishers]
                 for project, publishers in self.publishers.items()
             },
+            "delta": self._delta(),
         }
+
+    def _delta(self) -> Json:
+        """What a delta would carry of the files."""
+        if self.since is None:
+            return None
+        new = self._new(self.since)
+        return {
+            "since": self.since.base.sequence,
+            "files": len(new),
+            "size": sum(blob.size for blob in new),
+        }
+
+    def _new(self, since: Since) -> set[Blob]:
+        return {file.blob for file in self.plan.files if since.wanted(file.blob)}
 
     def to_text(self) -> str:
         """How much it is, what changed, where it was written."""
@@ -82,6 +100,13 @@ class LockedResult:
         lines = [f"{self.stream}: {counted(projects, 'project')}, {amount}, {size}"]
         if self.earlier.by_target:
             lines += [_change(*each) for each in self._changes()] or ["nothing changed"]
+        if self.since is not None:
+            new = self._new(self.since)
+            total = sum(blob.size for blob in new)
+            lines.append(
+                f"a delta since sequence {self.since.base.sequence} carries {len(new)} of"
+                f" {counted(len(plan.files), 'file')}, {human_size(total)}"
+            )
         lines.append(f"locks: {self.folder}")
         if self.publishers:
             lines += ["", "pinned in the locks; for the profile, once you have looked at each:", ""]

@@ -18,6 +18,7 @@ from bundler.cli import (
     inside,
     lock,
     outside,
+    receipt,
     refresh,
     target,
     trust,
@@ -47,6 +48,7 @@ app.command()(approval.policy)
 app.command()(approval.approve)
 app.command()(inside.serve)
 app.command()(history.history)
+app.command()(receipt.receipt)
 app.command()(demo.demo)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+import shlex
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -24,6 +25,8 @@ from bundler.cli.planning import (
     locks_folder,
     planning,
 )
+from bundler.cli.portion import MirrorKey, Resend, SinceOption, find_since
+from bundler.cli.portion import resend as resend_parts
 from bundler.cli.results import CreatedResult, Said
 from bundler.cli.secrets import PassphraseFd, ask_secrets, new_passphrase
 from bundler.cli.shape import AsFiles, Parity, Plain, VolumeSize, shape_of
@@ -35,6 +38,7 @@ from bundler.model.manifest import parse_stream
 
 if TYPE_CHECKING:
     from bundler.packable import Shape
+    from bundler.trust.authority import Authority
     from bundler.trust.keyfiles import Secrets
 
 
@@ -156,6 +160,9 @@ def create(
     plain: Plain = False,
     as_files: AsFiles = False,
     parity: Parity = 0,
+    since: SinceOption = None,
+    mirror_key: MirrorKey = None,
+    resend: Resend = None,
     passphrase_fd: PassphraseFd = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
@@ -169,24 +176,46 @@ def create(
     with console(as_json=as_json, quiet=quiet) as shown:
         secrets = ask_secrets(passphrase_fd)
         shape = shape_of(volume_size, plain=plain, as_files=as_files, parity=parity)
-        if resume is not None and profile is None:
-            shown.result(_resume(resume, out, shape, find_home(home), secrets, shown.observe))
-        elif profile is not None and resume is None:
+        if since is not None and resend:
+            raise typer.BadParameter("--since and --resend exclude each other")
+        if mirror_key is not None and since is None:
+            raise typer.BadParameter("--mirror-key is about the receipt of --since")
+        wanted = _Wanted(out, shape, since, mirror_key)
+        if resend and profile is None and resume is None:
+            made = resend_parts(resend, out, shape, find_home(home), secrets, shown.observe)
+            shown.result(made)
+        elif resume is not None and profile is None and not resend:
+            shown.result(_resume(resume, wanted, find_home(home), secrets, shown.observe))
+        elif profile is not None and resume is None and not resend:
             folder = locks or locks_folder(profile)
             use = LockUse(folder=folder, exact=locked, upgrade=upgrade)
-            shown.result(_create(profile, out, use, shape, find_home(home), secrets, shown.observe))
+            shown.result(_create(profile, wanted, use, find_home(home), secrets, shown.observe))
         else:
-            raise typer.BadParameter("give a PROFILE, or --resume STAGED")
+            raise typer.BadParameter("give a PROFILE, or --resume STAGED, or --resend LIST")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the options say of the volumes, but for what a delta leaves out."""
+
+    out: Path
+    shape: Shape
+    since: str | None
+    mirror_key: str | None
+
+    def find_shape(self, authority: Authority, observe: Observer) -> Shape:
+        """How they shall be."""
+        found = find_since(self.since, self.mirror_key, authority, observe)
+        return self.shape if found is None else found.shape(self.shape)
+
+    @property
+    def again(self) -> str:
+        """The options that `--resume` needs again."""
+        return "" if self.since is None else f" --since {shlex.quote(self.since)}"
 
 
 def _create(
-    path: Path,
-    out: Path,
-    use: LockUse,
-    shape: Shape,
-    home: Home,
-    secrets: Secrets,
-    observe: Observer,
+    path: Path, wanted: _Wanted, use: LockUse, home: Home, secrets: Secrets, observe: Observer
 ) -> CreatedResult | StagedResult:
     """Build the seams and run."""
     from bundler.resolve.beside import planner_beside
@@ -222,14 +251,17 @@ def _create(
                 now=planned.began,
                 observe=observe,
             )
-            made = create(planned.profile, planned.source, out, outside, shape)
+            shape = wanted.find_shape(authority, observe)
+            made = create(planned.profile, planned.source, wanted.out, outside, shape)
     if isinstance(made, Staged):
-        return StagedResult(made, f"bundle create --resume {made.path} -o {out}")
+        return StagedResult(
+            made, f"bundle create --resume {made.path} -o {wanted.out}{wanted.again}"
+        )
     return CreatedResult(made)
 
 
 def _resume(
-    path: Path, out: Path, shape: Shape, home: Home, secrets: Secrets, observe: Observer
+    path: Path, wanted: _Wanted, home: Home, secrets: Secrets, observe: Observer
 ) -> CreatedResult:
     from bundler.archive.store import BlobStore
     from bundler.create import resume
@@ -257,7 +289,8 @@ def _resume(
         lifetimes = replace(LIFETIMES, **profile.expiry.lifetimes())
         packer = replace(packer, authority=replace(authority, lifetimes=lifetimes))
         approved = replace(approved, packer=packer)
+        shape = wanted.find_shape(authority, observe)
         _, credentials = index_addresses(profile, observe)
         with Transport(credentials=credentials) as transport:
             cache = BlobStore(home.cache, durable=False)
-            return CreatedResult(resume(approved, out, transport, cache, shape))
+            return CreatedResult(resume(approved, wanted.out, transport, cache, shape))

@@ -52,22 +52,36 @@ class CreatedResult:
             "files": made.files,
             "wheels-size": made.wheels,
             "volumes-size": made.size,
+            "kind": made.set.kind,
+            "since": made.set.base.sequence if made.set.base else None,
+            "carried-files": made.carried,
+            "carried-size": made.carried_size,
             "targets": list(made.manifest.targets),
         }
 
     def to_text(self) -> str:
-        """The volume, its size, the locks."""
+        """The volumes, their size, the locks; of a delta, what it brings."""
         made = self.created
-        share = made.size / made.wheels
+        share = made.size / made.carried_size if made.carried else 1
         percent = f" ({share:.0%})" if share < 1 else ""
         paths = "\n".join(map(str, made.volumes))
+        files = counted(made.files, "file")
+        part = ""
+        if made.set.kind != "full":
+            part = f"\ncarries {made.carried} of {files}, {human_size(made.carried_size)},"
         return (
-            f"{paths}: {made.manifest.stream} sequence {made.manifest.sequence}\n"
-            f"{counted(len(made.manifest.projects), 'project')}, {counted(made.files, 'file')} for"
-            f" {counted(len(made.manifest.targets), 'target')}: {human_size(made.wheels)} in"
+            f"{paths}: {made.manifest.stream} sequence {made.manifest.sequence}{self._kind()}\n"
+            f"{counted(len(made.manifest.projects), 'project')}, {files} for"
+            f" {counted(len(made.manifest.targets), 'target')}: {human_size(made.wheels)}{part} in"
             f" {human_size(made.size)}{percent}\n"
             f"locks: {made.locks}"
         )
+
+    def _kind(self) -> str:
+        base = self.created.set.base
+        if base is not None:
+            return f", for whoever has sequence {base.sequence}"
+        return ", what was asked for again" if self.created.set.kind == "resend" else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,16 +152,18 @@ def forget(mirror: Mirror, stream: str, sequence: int, *, only: bool = False) ->
 
     With the last one go unfinished blobs.
     """
+    if mirror.arrived.exists():
+        for folder in mirror.arrived.iterdir():
+            name, _, number = folder.name.rpartition("-")
+            if name == stream and (
+                int(number) == sequence or (int(number) < sequence and not only)
+            ):
+                shutil.rmtree(folder)
+        if not any(mirror.arrived.iterdir()):
+            mirror.arrived.rmdir()
+        sync_folder(mirror.state)
     if not mirror.arrived.exists():
-        return
-    for folder in mirror.arrived.iterdir():
-        name, _, number = folder.name.rpartition("-")
-        if name == stream and (int(number) == sequence or (int(number) < sequence and not only)):
-            shutil.rmtree(folder)
-    if not any(mirror.arrived.iterdir()):
-        mirror.arrived.rmdir()
         Sliced(mirror.store).clear()
-    sync_folder(mirror.state)
 
 
 def missing_of(mirror: Mirror, arrived: Iterable[Arrival], anchor: Anchor) -> Missing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bundler.archive.failures import Failures
-from bundler.errors import DamagedError, IncompleteError, RefusedError
+from bundler.errors import BundlerError, DamagedError, IncompleteError, RefusedError
 from bundler.events import Noticed, Observer
 from bundler.mirror.arrivals import Arrival, arrivals, forget, missing_of
 from bundler.mirror.attempt import Attempt
@@ -24,13 +24,13 @@ class Landed:
     Attributes:
         volumes: Each once.
         now: How many of them came in this call and are whole.
-        refused: Whether one came in this call and is not.
+        damage: What was wrong with those that came in this call and are not.
         attempt: What the journal says of the one that came last.
     """
 
     volumes: list[Arrival] = field(default_factory=list)
     now: int = 0
-    refused: bool = False
+    damage: list[BundlerError] = field(default_factory=list)
     attempt: Attempt | None = None
 
     def add(self, arrival: Arrival) -> None:
@@ -63,17 +63,22 @@ def settle(
     for stream in sorted({stream for stream, _ in landed}):
         lacking: list[IncompleteError] = []
         for sequence, one in _by_sequence(mirror, stream, landed, observe):
-            if one.refused and not one.now:
+            if not one.volumes:  # what came was damaged, and is not needed
                 continue
             with failures.collected():
-                if not one.now and missing_of(mirror, one.volumes, remembered(mirror, stream)):
+                if (
+                    not one.now
+                    and not one.damage
+                    and missing_of(mirror, one.volumes, remembered(mirror, stream))
+                ):
                     observe(Noticed(f"{stream} sequence {sequence} still waits for the rest of it"))
                     continue
                 try:
                     found.append(finish(one))
                     lacking.clear()
                 except IncompleteError as error:
-                    lacking.append(error)
+                    if one.now:  # else the damage has been told
+                        lacking.append(error)
                 except RefusedError as error:
                     if not isinstance(error, DamagedError):  # which the same volumes mend
                         forget(mirror, stream, sequence, only=True)

@@ -2,9 +2,9 @@
 
     bundler resend list 1
     # web-000007.v03.tar.zst: the frame at 120,443,904 (numpy 2.5.5)
-    web 7 3fa9c1d2 3:12-14,20 9K4T
-    web 7 3fa9c1d2 5 0YQE
-    web 7 blob e3b0c442…b855 M2PA
+    web 7 3fa9c1d2 3:12-14,20 4W8N
+    web 7 3fa9c1d2 5 TEHS
+    web 7 blob e3b0c442…b855 CSSY
 
 Each code stands for itself: stream, sequence, the first digits of the digest of the volume set, the
 volume, its segments, and a word that tells when one of these was mistyped. Capitals or not, O for
@@ -28,7 +28,7 @@ SET_DIGITS: Final = 8
 """So many digits of a set's digest name it: a stream's sequence was packed a few times at most."""
 
 MAX_LIST: Final = 1 << 20
-"""Bytes of a list that is read."""
+"""Characters of a list that is read."""
 
 # Crockford's base32: without I, L, O, U.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -86,6 +86,8 @@ def parse_list(text: str) -> tuple[Lost, ...]:
     Raises:
         ValueError: naming the line that is wrong.
     """
+    if len(text) > MAX_LIST:
+        raise ValueError(f"the list has more than {MAX_LIST} characters")
     first, *lines = text.split("\n")
     if first.strip() != FIRST_LINE:
         raise ValueError(f"line 1: not {FIRST_LINE!r}: this is no list that this version reads")

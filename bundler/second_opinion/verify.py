@@ -4,36 +4,28 @@
 
 The root is what `bundle trust export` wrote, and was compared before. Needed: Python 3.9, zstd and
 OpenSSL 3; for ML-DSA 3.5. A signature that this openssl cannot check does not count. Ends with 0 if
-all volumes are good, 4 if one is refused, 1 if one cannot be checked, 2 if called wrongly.
-
-Checked: the head, the chain of roots from the given one, signatures, thresholds, lengths, digests
-and dates; manifest and index; each frame before it is decompressed, each file behind it, and that
-the manifest or a project document names that file. Not checked: whether a newer sequence was seen
-before (nothing is remembered), attestations, and what is inside of wheels.
+all volumes are good, 4 if one is refused, 1 if one cannot be checked, 2 if called wrongly. What is
+checked and what is not: docs/verify-by-hand.md, which is also the way to check a folder.
 """
-
-from __future__ import annotations
 
 import argparse
 import hashlib
 import json
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
+from subprocess import PIPE, Popen, SubprocessError, run
 from typing import Any, BinaryIO
 
 BLOCK, HEAD_LIMIT, FRAME_LIMIT, PIECE = 512, 33_554_432, 256_065_536, 67_108_864
 ROLES = {"timestamp": 65_536, "snapshot": 2_000_000, "targets": 5_000_000, "packing": 5_000_000}
-SPELLING: dict[str, Any] = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+RFC8785: dict[str, Any] = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 ROOT = re.compile(r"metadata/([1-9]\d{0,8})\.root\.json", re.ASCII)
-FILE = r"[a-z0-9.-]+\.json"
-NAME = re.compile(rf"(bundler-volume)|(metadata/{FILE})|(manifest\.json)|(transport/{FILE})")
+NAME = re.compile(r"bundler-volume|manifest\.json|(metadata|transport)/[a-z0-9.-]+\.json")
 BLOB = re.compile(r'"sha256":"([0-9a-f]{64})","size":([0-9]+)')  # in canonical JSON
-SCHEME = re.compile(r"ed25519|ecdsa-sha2-nistp(256|384)|ml-dsa-(?:65|87)/1")
+SCHEME = re.compile(r"ed25519|ecdsa-sha2-nistp(256|384)|ml-dsa-(?:65|87)/1")  # a digest's: TAP 21
 
 
 def need(condition: object, otherwise: str) -> None:
@@ -52,8 +44,7 @@ def read(data: bytes, what: str, limit: int = HEAD_LIMIT) -> Any:
     """A document in its one spelling (RFC 8785); a float, which none has, makes it another one."""
     need(len(data) <= limit, f"{what} is too long")
     value = json.loads(data, parse_float=str, parse_constant=str)
-    same = type(value) is dict and json.dumps(value, **SPELLING).encode() == data
-    need(same, f"{what} is not canonical JSON")
+    need(json.dumps(value, **RFC8785).encode() == data, f"{what} is not canonical JSON")
     return value
 
 
@@ -65,73 +56,70 @@ def header(name: str, size: int) -> bytes:
     return front + b"%06o\0 " % (sum(front) + sum(back) + 8 * 32) + back
 
 
-def read_head(file: BinaryIO) -> tuple[dict[str, bytes], int]:
-    """The documents in front of a volume, and the offset of the first byte behind them."""
-    prefix = file.read(8)
-    need(prefix[:4] == b"\x50\x2a\x4d\x18", "this is not a bundle volume")
-    length = int.from_bytes(prefix[4:], "little")
-    data, entries, at, last = file.read(min(length, HEAD_LIMIT - 8)), dict[str, bytes](), 0, (0, "")
+def read_head(file: BinaryIO) -> tuple[dict[str, bytes], int, str]:
+    """The documents in front of a volume, the offset of the first byte behind them, its form."""
+    front = file.read(8)
+    plain, entries = front == b"head.tar", dict[str, bytes]()
+    front += file.read(BLOCK - 8) if plain else b""
+    length = number(int(front[124:135], 8) if plain else int.from_bytes(front[4:], "little"))
+    right = header("head.tar", length // BLOCK * BLOCK) if plain else b"P*M\x18" + front[4:]
+    need(front == right, "this is not a bundle volume")
+    data, at, last = file.read(min(length, HEAD_LIMIT - 8)), 0, ("", False, "")
     need(len(data) == length, f"the head has {len(data)} of {length} bytes, {HEAD_LIMIT} at most")
     while at < length and data[at]:
         name = data[at : at + 100].split(b"\0")[0].decode("ascii")
         size = number(int(data[at + 124 : at + 135], 8), 0, HEAD_LIMIT)
-        need(data[at : at + BLOCK] == header(name, size), f"no plain tar header at byte {at + 8}")
-        found, end = NAME.fullmatch(name), at + BLOCK + size
-        place = (found.lastindex or 0, name) if found else last
-        need(place > last, f"{name!r} is not what may stand here in a head")
+        need(data[at : at + BLOCK] == header(name, size), f"no plain tar header at byte {at} of it")
+        place, end = (name[0], name == "manifest.json", name), at + BLOCK + size
+        need(NAME.fullmatch(name) and place > last, f"{name!r} may not stand here in a head")
         entries[name], last, at = data[at + BLOCK : end], place, end + -end % BLOCK
         need(at <= length and not data[end:at].strip(b"\0"), f"{name} does not end as it must")
     need(not data[at:].strip(b"\0"), "there are bytes behind the last entry of the head")
     need(entries.pop("bundler-volume", b"") == b"1\n", "this is not a volume of format 1")
-    return entries, length + 8
+    return entries, len(front) + length, "tar" if plain else "zst"
 
 
-def fault(key: Any, signature: bytes, message: bytes) -> str:
+def fault(key: Any, sig: bytes, message: bytes) -> str:
     """What is wrong with a signature, in words; empty when `key`, in TUF's form, has made it."""
     scheme, public = key["scheme"], key["keyval"].get("public", "")
     raw = bytes.fromhex("302a300506032b6570032100" + public) if scheme == "ed25519" else b""
-    if "ml-dsa" in scheme:  # TUF signs a digest with it (TAP 21)
-        message = b"tuf\x01" + hashlib.sha512(message).digest()
+    message = b"tuf\x01" + hashlib.sha512(message).digest() if "ml-dsa" in scheme else message
     known, command = SCHEME.fullmatch(scheme), ["openssl", "pkeyutl", "-verify", "-pubin", "-rawin"]
     command += ["-digest", f"sha{known[1]}"] if known and known[1] else []
     with tempfile.TemporaryDirectory() as folder:
-        files = {"-inkey": raw or public.encode(), "-in": message, "-sigfile": signature}
-        for option, data in files.items():
-            Path(folder, option).write_bytes(data)
-            command += [option, str(Path(folder, option))]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if known and done.returncode == 0:
-        return ""
+        for name, data in (("-inkey", raw or public.encode()), ("-in", message), ("-sigfile", sig)):
+            Path(folder, name).write_bytes(data)
+            command += [name, str(Path(folder, name))]
+        done = run(command, capture_output=True, text=True, check=False)
     bad = "Signature Verification Failure" in done.stdout
-    return "a signature is bad" if bad else f"this openssl cannot check {scheme!r:.40}"
+    why = "a signature is bad" if bad else f"this openssl cannot check {scheme!r:.40}"
+    return why if done.returncode or not known else ""
 
 
 def open_role(data: bytes, role: str, name: str, now: str, *judges: Any) -> Any:
     """The signed part of a role's metadata; each of `judges`, a root its own one, must agree."""
-    document = read(data, name, ROLES.get(role, 512_000))
-    signed, kind = document["signed"], "targets" if role == "packing" else role
+    file = read(data, name, ROLES.get(role, 512_000))
+    signed, kind = file["signed"], "targets" if role == "packing" else role
     usual = signed["_type"] == kind and re.match(r"1\.", signed["spec_version"])
-    need(usual and set(document) == {"signatures", "signed"}, f"{name} is no metadata of {role}")
+    need(usual and set(file) == {"signatures", "signed"}, f"{name} is no metadata of {role}")
     plain = re.compile(r"\\(u....|[^\"\\])|\\.")  # TUF escapes nothing but quotes and backslashes
-    text = json.dumps(signed, **SPELLING)
+    text = json.dumps(signed, **RFC8785)
     text = plain.sub(lambda m: json.loads(f'"{m[0]}"') if m[1] else m[0], text)
     for judge in (*judges, *([signed] if role == "root" else [])):
-        keys, ids = judge["keys"], judge["roles"][role]["keyids"]
-        least, good, faults = number(judge["roles"][role]["threshold"], 1), set[str](), set[str]()
-        publics = [str(key["keyval"].get("public", keyid)) for keyid, key in keys.items()]
-        different = {"".join(public.split()).lower() for public in publics}
-        need(len(different) == len(keys), f"{name}: one public key stands under two ids")
-        for each in document["signatures"]:
+        keys, rule, good, faults = judge["keys"], judge["roles"][role], set[str](), set[str]()
+        # No digest covers the timestamp, so all that stands in it must be vouched for.
+        least = max(number(rule["threshold"], 1), len(file["signatures"]) * (role == "timestamp"))
+        seen = {"".join(str(k["keyval"].get("public", k)).split()).lower() for k in keys.values()}
+        need(len(seen) == len(keys), f"{name}: one public key stands under two ids")
+        for each in file["signatures"]:
             usual = re.fullmatch("([0-9a-f]{2})*", each["sig"]) and len(each) == 2
-            if usual and each["keyid"] in ids:
+            if usual and each["keyid"] in rule["keyids"]:
                 wrong = fault(keys[each["keyid"]], bytes.fromhex(each["sig"]), text.encode())
                 (faults if wrong else good).add(wrong or each["keyid"])
         why = "; ".join([f"{name}: {len(good)} good signatures, {least} needed", *sorted(faults)])
-        # No digest covers the timestamp, so all that stands in it must be vouched for.
-        spare = role == "timestamp" and len(good) < len(document["signatures"])
-        need(len(good) >= least and not spare, why)
-    need(TIME.fullmatch(signed["expires"]) and number(signed["version"], 1), f"{name} has no date")
-    need(now < signed["expires"], f"{name} has expired on {signed['expires']}; it is {now}")
+        need(len(good) >= least, why)
+    until = signed["expires"]
+    need(TIME.fullmatch(until) and now < until, f"{name} has expired on {until}; it is {now}")
     return signed
 
 
@@ -150,66 +138,59 @@ def newest_root(head: dict[str, bytes], given: bytes, now: str) -> Any:
     return root
 
 
-def check_digest(data: bytes, named: Any, what: str) -> None:
-    """Refuse what is not the file that signed metadata names."""
-    same = named["hashes"]["sha256"] == hashlib.sha256(data).hexdigest()
-    need(same and named["length"] == len(data), f"{what} is not the one that was signed")
-
-
-def check_head(head: dict[str, bytes], given: bytes, now: str) -> Any:
-    """The manifest and the index of a volume, after all entries of its head were vouched for."""
+def check_head(head: dict[str, bytes], form: str, given: bytes, now: str) -> tuple[Any, Any, Any]:
+    """Manifest and index, after all entries of a head were vouched for; which set, in words."""
     judge = root = newest_root(head, given, now)
-    transport = [name for name in head if name.startswith("transport/")]
-    index_name, set_name = sorted(transport, key=lambda name: name.endswith(".set.json"))
+    names = ["manifest.json", *(name for name in head if name.startswith("transport/"))]
+    found, metadata = list[Any](), [f"metadata/{role}.json" for role in ROLES]
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in head.items()}
     roots = {name: digest for name, digest in digests.items() if ROOT.fullmatch(name)}
-    known = {"manifest.json", *transport, *(f"metadata/{role}.json" for role in ROLES), *roots}
-    need(known == set(head), "the head has other entries than it must")
-    found: dict[str, Any] = {"": {"meta": {}}}
-    for role, above in zip(ROLES, ("", "timestamp", "snapshot", "snapshot")):
-        name, named = f"metadata/{role}.json", found[above]["meta"].get(f"{role}.json", {})
-        if above:
-            check_digest(head[name], named, name)
-        signed = found[role] = open_role(head[name], role, name, now, judge)
-        need(not above or signed["version"] == named["version"], f"{name} has another version")
+    need({*names, *metadata, *roots} == set(head) and len(names) == 3, "an entry lacks or is spare")
+    for role, name in zip(ROLES, metadata):
+        found.append(signed := open_role(head[name], role, name, now, judge))
         if role == "targets":
             (rule,), only = signed["delegations"]["roles"], list(signed["targets"])
             judge = {"keys": signed["delegations"]["keys"], "roles": {rule["name"]: rule}}
-            only += rule["paths"]
-            need(only == ["manifest.json", "transport/*"], f"{name} lets other things in")
-    check_digest(head["manifest.json"], found["targets"]["targets"]["manifest.json"], "manifest")
-    for name in transport:
-        check_digest(head[name], found["packing"]["targets"][name], name)
-    read_all = [read(head[name], name) for name in ("manifest.json", index_name, set_name)]
-    manifest, index, volumes = read_all
-    stream, sequence = root["x-bundler-stream"], found["targets"]["version"]
-    said = [(number(d["format"]), d["stream"], number(d["sequence"])) for d in read_all]
-    need(said == [(1, stream, sequence)] * 3, "a document is of another format, stream or sequence")
-    start = f"transport/{stream}-{sequence:06}"
-    name = f"{start}.v{number(index['volume'], 1):02}.json"
-    same = index["manifest"] == volumes["manifest"] == digests["manifest.json"]
-    same = same and index["head"] == roots and [index_name, set_name] == [name, f"{start}.set.json"]
-    need(same, f"{index_name} is of another volume, manifest or root")
-    least, sizes = number(index["volume"], 1) - 1, [each["size"] for each in volumes["volumes"]]
-    same = number(index["volumes"]) == len(sizes) and sizes[least] == index["size"]
-    need(same, f"{index_name} is not the volume that {set_name} names")
-    return manifest, index
+            need(only + rule["paths"] == [names[0], "transport/*"], f"{name} lets other things in")
+    timestamp, snapshot, targets, packing = found
+    above = [timestamp["meta"], snapshot["meta"], snapshot["meta"], targets["targets"]]
+    for name, facts in zip((*metadata[1:], *names), (*above, *[packing["targets"]] * 2)):
+        fact = facts[name.replace("metadata/", "")]
+        same = (fact["hashes"]["sha256"], fact["length"]) == (digests[name], len(head[name]))
+        need(same, f"{name} is not the one that was signed")
+    manifest, volumes, index = documents = [read(head[name], name) for name in names]
+    stream, sequence, every = root["x-bundler-stream"], targets["version"], volumes["volumes"]
+    volume, prefix = number(index["volume"], 1, len(every)), f"transport/{stream}-{sequence:06}"
+    must: Any = {"format": 1, "stream": stream, "sequence": sequence}
+    tied = {"manifest": digests["manifest.json"]}
+    others = {"form": form, "head": roots, "volumes": len(every), "size": every[volume - 1]["size"]}
+    for name, doc, more in zip(names, documents, ({}, tied, others)):
+        must |= more
+        need(json.dumps({**doc, **must}, **RFC8785).encode() == head[name], f"{name} does not fit")
+    need(names[1:] == [f"{prefix}.set.json", f"{prefix}.v{volume:02}.json"], "a name is another's")
+    kind, base = volumes["kind"], volumes["base"]
+    kind += "" if base is None else f" on sequence {number(base['sequence'], 1, sequence - 1)}"
+    need(re.fullmatch(r"full|resend|delta on sequence \d+", kind), f"the set is a {kind}")
+    return manifest, index, (f"{stream} sequence {sequence}, {kind}", digests[names[1]])
 
 
 def check_files(file: BinaryIO, at: int, manifest: Any, index: Any) -> str:
     """Every byte behind the head: hashed, decompressed, compared; then words for people."""
-    known, brought = set(BLOB.findall(json.dumps(manifest, **SPELLING))), set[Any]()
-    documents = set(BLOB.findall(json.dumps(manifest["projects"], **SPELLING)))
+    known, brought = set(BLOB.findall(json.dumps(manifest, **RFC8785))), dict[str, str]()
+    documents = dict(BLOB.findall(json.dumps(manifest["projects"], **RFC8785)))
+    plain, slices, wholes = index["form"] == "tar", index["slices"], set[Any]()
     for segment in (*index["segments"], {"blobs": [], "frames": [index["tail"]]}):
         with tempfile.TemporaryFile() as spool:
             for frame in segment["frames"]:
                 data = file.read(number(frame["size"], 1, FRAME_LIMIT))
-                same = frame["sha256"] == hashlib.sha256(data).hexdigest()
-                need(same and frame["offset"] == at, f"the frame at byte {at} is not as signed")
+                same = frame["sha256"] == hashlib.sha256(data).hexdigest() and frame["offset"] == at
+                same = same and (not plain or frame["length"] == len(data))
+                need(same, f"the frame at byte {at} is not as signed")
                 at += spool.write(data)
             spool.seek(0)
-            with subprocess.Popen(["zstd", "-dcqq"], stdin=spool, stdout=subprocess.PIPE) as zstd:
-                tar: Any = zstd.stdout
+            source: Any = spool if plain else Popen(["zstd", "-dcqq"], stdin=spool, stdout=PIPE)
+            with source:
+                tar = spool if plain else source.stdout
                 for name, size in ((b["sha256"], number(b["size"])) for b in segment["blobs"]):
                     digest, part = hashlib.sha256(), b""
                     need(tar.read(BLOCK) == header(f"blobs/sha256/{name}", size), f"no {name}")
@@ -217,17 +198,23 @@ def check_files(file: BinaryIO, at: int, manifest: Any, index: Any) -> str:
                         digest.update(part := tar.read(min(left, PIECE)))
                     padded = not tar.read(-size % BLOCK).strip(b"\0")
                     need(padded and digest.hexdigest() == name, f"{name} is not as signed")
-                    brought.add((name, str(size)))
-                    if (name, str(size)) in documents:
-                        known.update(BLOB.findall(part.decode()))
-                end = b"" if segment["blobs"] else bytes(1024)
-                need(tar.read(1025) == end, f"the segment that ends at byte {at} is too long")
-            need(zstd.returncode == 0, f"the segment that ends at byte {at} does not decompress")
+                    brought[name] = str(size)
+                    known.update(BLOB.findall(part.decode()) if name in documents else ())
+                end = bytes(0 if segment["blobs"] else 1024)
+                need(tar.read(1025) == end, f"the segment before byte {at} is too long")
+            need(plain or source.returncode == 0, f"the segment before byte {at} is not zstd")
     need(at == index["size"] and not file.read(1), "the file does not end where it must")
-    # Where the documents are in another volume, the files cannot be held against them here.
-    need(not documents <= brought or brought <= known, "it brings files that nothing names")
-    words = f"good: {manifest['stream']} sequence {manifest['sequence']}, {len(brought)} files"
-    return words if documents <= brought else f"{words}, but not all project documents"
+    for name, part in slices.items():
+        size, whole = int(brought.get(name, "0")), part["whole"]
+        need(
+            0 < size < number(whole["size"]) >= number(part["offset"]) + size, f"{name} is no part"
+        )
+        wholes.add((whole["sha256"], str(whole["size"])))
+    wholes.update(blob for blob in brought.items() if blob[0] not in slices)
+    alone = documents.items() <= brought.items()  # else nothing says here what the files must be
+    need(not alone or wholes <= known, "it brings files that nothing names")
+    words = f"volume {index['volume']} of {index['volumes']}, {len(brought)} files"
+    return words if alone else f"{words}, but not all project documents"
 
 
 def main() -> int:
@@ -236,23 +223,28 @@ def main() -> int:
     parser.add_argument("volumes", nargs="+", type=Path, metavar="VOLUME")
     parser.add_argument("--root", required=True, type=Path, help="what `bundle trust export` wrote")
     parser.add_argument("--at", default=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-    asked, code = parser.parse_args(), 0
+    asked, code, missing = parser.parse_args(), 0, dict[Any, set[int]]()
     if not TIME.fullmatch(asked.at):
         parser.error("--at takes a time such as 2026-11-21T12:00:00Z")
     for path in asked.volumes:
         try:
+            need(not path.is_dir(), "a folder: check it by hand, as docs/verify-by-hand.md says")
             with path.open("rb") as file:
-                head, start = read_head(file)
-                manifest, index = check_head(head, asked.root.read_bytes(), asked.at)
-                said = check_files(file, start, manifest, index)
-        except (OSError, subprocess.SubprocessError) as error:
+                head, start, form = read_head(file)
+                manifest, index, which = check_head(head, form, asked.root.read_bytes(), asked.at)
+                said = f"good: {which[0]}, {check_files(file, start, manifest, index)}"
+            missing.setdefault(which, set(range(1, index["volumes"] + 1))).discard(index["volume"])
+        except (OSError, SubprocessError) as error:
             said, code = f"cannot be checked: {error}", max(code, 1)
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             said, code = f"refused: {error if type(error) is ValueError else repr(error)}", 4
         print(re.sub(r"[^ -~]", "?", f"{path}: {said}"))
-    print("not checked: whether a newer sequence was seen before, attestations, insides of wheels")
+    for (which, _), lacking in missing.items():
+        if lacking:
+            print(f"not seen: volumes {str(sorted(lacking))[1:-1]} of {which}")
+    print("not checked: newer sequences, whether parts add up, attestations, insides of wheels")
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -23,10 +23,8 @@ from bundler.model.document import FORMAT, Reader
 from bundler.model.manifest import parse_stream
 from bundler.trust.holders import KeyHolder
 from bundler.trust.keyfiles import PUBLIC_SUFFIX
-from bundler.trust.keyless import MAX_BUNDLE, KeylessKey
 from bundler.trust.metadata import (
     PACKING,
-    ROLES,
     T,
     entry,
     latest_root,
@@ -35,6 +33,7 @@ from bundler.trust.metadata import (
     root_version,
 )
 from bundler.trust.pending import officers_at_hand, quorums
+from bundler.trust.room import metadata_bounds
 from bundler.trust.signing import (
     LIFETIMES,
     Board,
@@ -52,10 +51,6 @@ PENDING: Final = "pending.root.json"
 
 _WRITTEN = "authority.json"
 _STAGED = "staged.targets.json"
-
-# In hexadecimal digits, an ML-DSA-87 signature has 9,254 bytes and its public key in PEM 3,600.
-_KEY_ROOM = 16 << 10
-_METADATA_ROOM = 4 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,15 +211,13 @@ class Authority:
         enough(signers, root, Timestamp.type)
         return len(officers_at_hand(root, signers)) >= root.roles[Targets.type].threshold
 
-    def head_bounds(self) -> dict[str, int]:
-        """Bounds of the sizes, in bytes, of the metadata that `authorise` will put into a head."""
-        root = self.root
-        bound = _METADATA_ROOM + _KEY_ROOM * len(root.keys)
+    def head_bounds(self, volumes: int = 1) -> dict[str, int]:
+        """Bounds of the sizes, in bytes, of the metadata that `authorise` will put into a head.
+
+        There is room for the next root as well, which a head with new dates may need.
+        """
         chain = {name: len(data) for name, data in self.root_chain().items()}
-        below = {entry(f"{role}.json"): bound for role in ROLES}
-        keyless = sum(isinstance(key, KeylessKey) for key in root.keys.values())
-        below[entry("targets.json")] += 2 * MAX_BUNDLE * keyless  # in hexadecimal digits, too
-        return chain | below
+        return chain | metadata_bounds(self.root, volumes)
 
     def draft(
         self, manifest: bytes, sequence: int, signers: Sequence[Signer], now: datetime

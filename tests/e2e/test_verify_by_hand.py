@@ -55,7 +55,7 @@ def test_a_bundle(tmp_path: Path) -> None:
     assert lines[0] == " 50 2a 4d 18"
     roles = ["root", "timestamp", "snapshot", "targets", "packing"]
     assert counted(lines) == dict.fromkeys(roles, "1 signatures, 1 needed")
-    assert lines.count("test sequence 1") == 2
+    assert lines.count("test sequence 1") == 3
     assert [line for line in lines if "FAILED" in line] == []
     # Frames: documents, two releases, what is inside of wheels if anything, and the tail.
     assert lines.count("frame: OK") >= 4

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +15,12 @@ from packaging.utils import canonicalize_name
 from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner
 
+from bundler.archive import ustar
 from bundler.archive.head import encode_head, head_size, read_head
 from bundler.archive.pack import VolumeWriter
-from bundler.model.artifact import Blob
+from bundler.model.artifact import Blob, Sha256
 from bundler.model.canonical import canonical
-from bundler.model.volume import VolumeIndex, is_index_name
+from bundler.model.volume import Form, Slice, VolumeIndex, is_index_name
 from bundler.model.volume_set import is_set_name
 from tests.fakes.trust import FakeStream, digest, make_manifest
 from tests.fakes.volumes import Contents, noise
@@ -25,8 +28,18 @@ from tests.fakes.volumes import Contents, noise
 MANIFEST = "manifest.json"
 
 
-def make_volume(path: Path, stream: FakeStream) -> Path:
-    """The next sequence of a stream: a profile, and one project with a file of noise."""
+def make_volume(
+    path: Path,
+    stream: FakeStream,
+    *,
+    form: Form = "zst",
+    cut: bool = False,
+    documents: bool = True,
+) -> Path:
+    """The next sequence of a stream: a profile, and one project with a file of noise.
+
+    With `cut`, the file is there as two parts; without `documents`, it is alone.
+    """
     contents = Contents()
     profile, wheel = contents.add(b"[profile]\n"), contents.add(noise(3000))
     document = contents.add(
@@ -38,11 +51,17 @@ def make_volume(path: Path, stream: FakeStream) -> Path:
         projects={canonicalize_name("app"): document},
     )
     segments: Sequence[tuple[str, Sequence[Blob]]] = (
-        ("documents", sorted([profile, document])),
+        *((("documents", sorted([profile, document])),) if documents else ()),
         ("app 1.0", [wheel]),
     )
+    slices: dict[Sha256, Slice] = {}
+    if cut:
+        data = contents.by_blob[wheel]
+        parts = contents.add(data[:1200]), contents.add(data[1200:])
+        slices = {part.sha256: Slice(wheel, at) for part, at in zip(parts, (0, 1200), strict=True)}
+        segments = (*segments[:-1], ("app 1.0", parts))
     chain = {name: digest(data) for name, data in stream.authority.root_chain().items()}
-    with VolumeWriter(path, 1 << 18, threads=2) as writer:
+    with VolumeWriter(path, 1 << 18, threads=2, form=form) as writer:
         writer.add(segments, contents.open)
         index = writer.finish(
             stream=manifest.stream,
@@ -51,6 +70,7 @@ def make_volume(path: Path, stream: FakeStream) -> Path:
             volumes=1,
             manifest=digest(manifest.to_bytes()),
             head=chain,
+            slices=slices,
         )
         writer.seal(stream.head(manifest, index))
     return path
@@ -64,18 +84,25 @@ class Forgery:
         entries: What the head holds.
         size: Of the head, in bytes.
         rest: Everything behind the head.
+        form: "zst" or "tar".
     """
 
     entries: dict[str, bytes]
     size: int
     rest: bytes
+    form: Form = "zst"
 
     @classmethod
     def of(cls, volume: Path) -> Self:
         """Take a volume apart."""
-        with volume.open("rb") as file:
-            head = read_head(file)
-            return cls(dict(head.entries), head.size, file.read())
+        data = volume.read_bytes()
+        if not data.startswith(b"head.tar\0"):
+            head = read_head(io.BytesIO(data))
+            return cls(dict(head.entries), head.size, data[head.size :])
+        size = ustar.BLOCK + ustar.parse_header(data[: ustar.BLOCK])[1]
+        front = struct.pack("<II", 0x184D2A50, size - ustar.BLOCK)
+        head = read_head(io.BytesIO(front + data[ustar.BLOCK : size]))
+        return cls(dict(head.entries), size, data[size:], "tar")
 
     @property
     def index_name(self) -> str:
@@ -108,8 +135,12 @@ class Forgery:
         )
 
     def replace(self, name: str, changed: Mapping[str, Any]) -> None:
-        """Change keys of the manifest or the index."""
+        """Change keys of the manifest, the index or the set; the set has the size of the index."""
         self.entries[name] = canonical({**json.loads(self.entries[name]), **changed})
+        if name == self.index_name and "size" in changed:
+            volumes = json.loads(self.entries[self.set_name])["volumes"]
+            volumes[self.index.volume - 1]["size"] = changed["size"]
+            self.replace(self.set_name, {"volumes": volumes})
 
     def seal(self, packer: CryptoSigner, *officers: CryptoSigner) -> None:
         """Sign what is there now: the manifest where officers are given, and the rest."""
@@ -140,9 +171,9 @@ class Forgery:
 
     def write(self, path: Path) -> Path:
         """Put the volume together; the head keeps its size."""
-        needed = head_size({name: len(data) for name, data in self.entries.items()})
+        needed = head_size({name: len(data) for name, data in self.entries.items()}, self.form)
         assert needed <= self.size
-        path.write_bytes(encode_head(self.entries, self.size) + self.rest)
+        path.write_bytes(encode_head(self.entries, self.size, self.form) + self.rest)
         return path
 
 

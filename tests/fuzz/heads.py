@@ -69,7 +69,7 @@ def one_head(data: bytes) -> bool:
 def second_opinion(data: bytes) -> tuple[dict[str, bytes], int] | None:
     """What `verify.py` reads; None when it refuses."""
     try:
-        return verify.read_head(io.BytesIO(data))
+        return verify.read_head(io.BytesIO(data))[:2]
     except ValueError:
         return None
 

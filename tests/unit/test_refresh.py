@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tuf.api.metadata import Metadata, Targets
 
 from bundler.cli import options
-from bundler.model.canonical import canonical
+from bundler.model.resend import LostVolume, encode
+from bundler.model.volume import VolumeIndex
 from bundler.receive import read_volume_head
 from tests.fakes.ceremony import ceremony
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree
 from tests.fakes.lies import head_of, with_head
-from tests.fakes.trust import the_time
+from tests.fakes.trust import digest, the_time
 from tests.fakes.wheels import build_wheel
 
 
@@ -65,6 +66,7 @@ def test_an_expired_bundle_gets_new_dates_without_officers(
         "manifest.json",
         "metadata/1.root.json",
         "metadata/targets.json",
+        "transport/test-000001.set.json",
         "transport/test-000001.v01.json",
     }
     size = read_volume_head(volume).size
@@ -131,18 +133,17 @@ def test_what_another_host_packed(host: Site, tmp_path: Path) -> None:
         other.create()
         refused(host, 4, "test has no sequence yet", other.volume())
         host.create()
-        refused(host, 4, "is not what this host packed last as sequence 1", other.volume())
+        refused(host, 4, "is not what this host packed as sequence 1", other.volume())
     refused(host, 4, "is not a bundle volume", host.profile)
 
 
 def test_all_volumes_of_a_sequence_are_needed(host: Site) -> None:
     """As if there had been two: what was recorded names both."""
     host.create()
-    path = host.folder / "home/streams/test/packing.json"
-    packing: Metadata[Targets] = Metadata.from_bytes(path.read_bytes())
-    (name, file), *_ = packing.signed.targets.items()
-    packing.signed.targets[name.replace("v01", "v02")] = file
-    path.write_bytes(canonical(packing.to_dict()))
+    (path,) = (host.folder / "home/streams/test/packed").rglob("*.v01.json")
+    index = VolumeIndex.from_bytes(path.read_bytes())
+    other = replace(index, volume=2, volumes=2)
+    path.with_name("test-000001.v02.json").write_bytes(other.to_bytes())
     refused(host, 5, "get new dates together; missing: test-000001.v02", host.volume())
 
 
@@ -221,3 +222,19 @@ def test_a_root_lasts_as_long_as_it_is_told(host: Site) -> None:
     expires = the_time() + timedelta(weeks=52)
     days = {f"{expires - timedelta(minutes=each):%Y-%m-%d}" for each in (0, 1)}
     assert made["expires"][:10] in days
+
+
+def test_each_packing_of_the_last_sequence_gets_new_dates(host: Site) -> None:
+    """Also the full bundle, after a part of it was sent again."""
+    host.create()
+    home = host.folder / "home/streams/test/packed"
+    (path,) = home.rglob("*.set.json")
+    volumes = digest(path.read_bytes())[:8]
+    code = encode(LostVolume(stream="test", sequence=1, volumes=volumes, volume=1, segments=(1,)))
+    succeed("create", "--resend", code, "-o", host.out, *host.home)
+    again = host.out / "test-000001.again.v01.tar.zst"
+    refused(host, 4, "these volumes were not packed together", host.volume(), again)
+    succeed("verify", refresh(host, again), "--trust", host.root)
+    fresh = refresh(host, host.volume())
+    succeed("unpack", fresh, "--into", host.mirror)
+    succeed("refresh", "test", fresh, "-o", host.folder / "fresher", *host.home)

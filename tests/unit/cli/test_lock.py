@@ -66,6 +66,7 @@ def test_locks_are_written_beside_the_profile(host: Site) -> None:
             {"project": "lib", "before": [], "after": ["1.0"]},
         ],
         "publishers": {},
+        "delta": None,
     }
     assert found["size"] > 0
     assert sorted(path.name for path in folder(host).iterdir()) == NAMES

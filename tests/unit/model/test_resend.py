@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bundler.model.artifact import Sha256
 from bundler.model.resend import (
     FIRST_LINE,
+    MAX_LIST,
     Lost,
     LostBlob,
     LostVolume,
@@ -128,6 +129,7 @@ MANY = encode(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("#" * (MAX_LIST + 1), "the list has more than 1048576 characters"),
         ("", "line 1: not 'bundler resend list 1'"),
         ("bundler resend list 2\n", "line 1: not 'bundler resend list 1'"),
         (f"{FIRST_LINE}\n# nothing\n\n", "nothing is asked for"),

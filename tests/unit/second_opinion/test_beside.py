@@ -63,7 +63,9 @@ def test_create_writes_it_and_it_accepts_the_volume(host: Site) -> None:
     argv = [sys.executable, PROGRAM, host.volume().name, "--root", "../root.json"]
     done = subprocess.run(argv, cwd=host.out, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"{host.volume().name}: good: test sequence 1, 8 files\n")
+    assert done.stdout.startswith(
+        f"{host.volume().name}: good: test sequence 1, full, volume 1 of 1, 8 files\n"
+    )
     host.index.add(*build_wheel("app", "2.0"))
     assert host.create().exit_code == 0
     assert (host.out / PROGRAM).read_bytes() == program()

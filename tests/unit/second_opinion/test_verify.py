@@ -105,7 +105,10 @@ def test_it_runs_without_this_project(sent: Sent, tmp_path: Path) -> None:
 
 
 def test_a_good_volume(sent: Sent) -> None:
-    assert check(sent.volume, sent.root) == (0, "good: web sequence 1, 3 files")
+    assert check(sent.volume, sent.root) == (
+        0,
+        "good: web sequence 1, full, volume 1 of 1, 3 files",
+    )
 
 
 def test_several_volumes(sent: Sent, tmp_path: Path) -> None:
@@ -251,7 +254,7 @@ DAMAGED: dict[str, tuple[Callable[[Sent, Path], Path], str]] = {
     ),
     "manifest": (
         flipped(lambda data: data.index(b"bundler 0")),
-        "manifest is not the one that was",
+        "manifest.json is not the one that was",
     ),
     "index": (flipped(lambda data: data.index(b"app 1.0")), "transport/web-000001.v01.json is not"),
     "room": (flipped(lambda _: (1 << 18) - 1), "bytes behind the last entry of the head"),
@@ -262,7 +265,7 @@ DAMAGED: dict[str, tuple[Callable[[Sent, Path], Path], str]] = {
     "swapped": (swapped_metadata, "metadata/snapshot.json is not the one that was signed"),
     "one signature": (one_signature_of_two, "targets.json: 1 good signatures, 2 needed"),
     "one officer twice": (one_officer_twice, "targets.json: 1 good signatures, 2 needed"),
-    "another manifest": (another_manifest, "manifest is not the one that was signed"),
+    "another manifest": (another_manifest, "manifest.json is not the one that was signed"),
     "foreign key": (a_frame_by_a_foreign_key, "timestamp.json: 0 good signatures, 1 needed"),
     "another file": (another_frame, "it brings files that nothing names"),
     "another name": (a_file_under_another_name, f"no {'0' * 64}"),

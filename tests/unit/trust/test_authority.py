@@ -2,11 +2,21 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
-from securesystemslib.signer import CryptoSigner, Key, SecretsHandler, Signature, Signer
+from securesystemslib.signer import (
+    ECDSA_SHA2_NISTP384,
+    MLDSA_87_1,
+    CryptoSigner,
+    Key,
+    SecretsHandler,
+    Signature,
+    Signer,
+)
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from bundler.errors import BundlerError, DamagedError, TrustError
@@ -16,7 +26,15 @@ from bundler.trust.holders import KeyHolder
 from bundler.trust.keys import fingerprint
 from bundler.trust.pending import add
 from bundler.trust.signing import LIFETIMES
-from tests.fakes.trust import digest, make_index, make_manifest, make_stream, the_time
+from tests.fakes.trust import (
+    FakeStream,
+    digest,
+    make_index,
+    make_manifest,
+    make_set,
+    make_stream,
+    the_time,
+)
 
 
 def test_the_first_root_names_the_stream_and_who_signs_what(tmp_path: Path) -> None:
@@ -55,8 +73,10 @@ def test_the_metadata_names_each_file_by_digest(tmp_path: Path) -> None:
         "manifest.json": {"sha256": digest(manifest.to_bytes())}
     }
     assert targets.version == 1
+    volumes = make_set(manifest, indexes)
     assert {name: file.length for name, file in packing.targets.items()} == {
-        index.name: len(index.to_bytes()) for index in indexes
+        **{index.name: len(index.to_bytes()) for index in indexes},
+        volumes.name: len(volumes.to_bytes()),
     }
     for name, meta in (*snapshot.meta.items(), ("snapshot.json", timestamp.snapshot_meta)):
         data = head[f"metadata/{name}"]
@@ -64,7 +84,44 @@ def test_the_metadata_names_each_file_by_digest(tmp_path: Path) -> None:
     for name, data in head.items():
         assert canonical(json.loads(data)) == data, name
     bounds = stream.authority.head_bounds()
+    assert bounds.pop("metadata/2.root.json") > len(stream.root)
     assert all(len(head[name]) <= bound for name, bound in bounds.items())
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize(
+    "make",
+    [
+        CryptoSigner.generate_ed25519,
+        partial(CryptoSigner.generate_ecdsa, scheme=ECDSA_SHA2_NISTP384),
+        partial(CryptoSigner.generate_mldsa, scheme=MLDSA_87_1),
+    ],
+)
+def test_the_bounds_hold_for_every_kind_of_key(
+    tmp_path: Path, make: Callable[[], CryptoSigner], count: int
+) -> None:
+    """Officers with the longest names, all of whom sign, many volumes, and a root more."""
+    signers = [make() for _ in range(count)]
+    stream, packer = "w" * 64, make()
+    holders = [KeyHolder.of(f"{number}".rjust(64, "n"), s) for number, s in enumerate(signers)]
+    authority = Authority.create(
+        tmp_path / stream,
+        stream,
+        holders,
+        count,
+        the_time(),
+        packing=KeyHolder.of("p" * 64, packer),
+    )
+    made = FakeStream(authority, (*signers, packer))
+    bounds = authority.head_bounds(50)
+    assert len(made.root) < bounds["metadata/2.root.json"]
+    manifest = make_manifest(stream)
+    indexes = [make_index(manifest, {}, volume, 50) for volume in range(1, 51)]
+    head = made.heads(manifest, indexes)[0]
+    names = [name for name in bounds if name in head]
+    assert len(names) == 5
+    for name in names:
+        assert len(head[name]) <= bounds[name], name
 
 
 def test_each_role_expires_after_its_lifetime(tmp_path: Path) -> None:

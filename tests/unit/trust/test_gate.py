@@ -158,6 +158,7 @@ def test_hybrid_signatures_with_ml_dsa(tmp_path: Path) -> None:
     admission = admit(head, anchor_from_root(stream.root))
     assert len(admission.signers["targets"]) == 2
     bounds = stream.authority.head_bounds()
+    assert bounds.pop("metadata/2.root.json") > len(stream.root)
     assert all(len(head[name]) <= bound for name, bound in bounds.items())
 
 
