@@ -114,8 +114,18 @@ def test_parts_of_the_same_bytes_are_told_apart(
     contents = Contents()
     made = spread(tmp_path, [wanted(contents, bytes(220_000))], contents, LIMITS)
     parts = [part for index in made.indexes for part in index.slices.items()]
-    assert [part.offset for _, part in parts] == [0, 70_000, 139_999, 209_997]
+    assert [part.offset for _, part in parts] == [0, 70_000, 139_998, 209_995]
     assert len({sha256 for sha256, _ in parts}) == 4
+
+
+def test_a_part_is_not_taken_for_a_blob_with_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ustar, "LARGEST", 70_000)
+    contents = Contents()
+    made = spread(tmp_path, [wanted(contents, bytes(70_000), bytes(100_000))], contents, Limits())
+    assert [blob.size for blob in blobs_of(made)[0]] == [70_000, 69_999, 30_001]
+    assert len(made.indexes[0].slices) == 2
 
 
 def test_what_a_tar_cannot_hold_is_cut_without_a_size(
