@@ -54,7 +54,8 @@ def _listed(file: BundledFile, contents: WheelContents, most: int) -> Iterator[H
         columns = ["Path", "Kind", "Machine", "Needs", "SBOM"]
         yield table(f"Native libraries in {file.filename}", columns, map(_row, shown))
     if left := len(contents.natives) - len(shown):
-        yield element("p", {"class": "note"}, f"{_libraries(left)} more are not listed here.")
+        more = "One more native library is" if left == 1 else f"{left} more native libraries are"
+        yield element("p", {"class": "note"}, f"{more} not listed here.")
 
 
 def _row(native: Native) -> list[Child]:
