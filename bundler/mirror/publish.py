@@ -131,10 +131,8 @@ def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> P
     file_provenance(mirror, found.provenance)
     generation = former
     if anew:
-        attested = (blob for _wheel, blob in found.provenance)
         sweep(mirror)
         _keep(mirror, shown.manifest, data)
-        mirror.store.sync([shown.manifest, *manifest.blobs(), *attested])
         generation = Generation(former.number + 1, {**former.streams, manifest.stream: shown})
         _show(mirror, union, generation, record, same, observe)
     return Published(
@@ -217,7 +215,7 @@ def _show(
         write_pages(temp, former, union, generation, record, same, observe)
         (temp / RECORD).write_bytes(generation.to_bytes())
         (temp / RECORD).chmod(0o644)
-        sync_filesystem(temp)
+        sync_filesystem(temp)  # the pages, and what of the store is new, names and all
         temp.rename(final)
         sync_folder(mirror.generations)
         link_pages(mirror)

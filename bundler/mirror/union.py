@@ -8,7 +8,7 @@ laxer: no stream's word about itself, such as when it was made, decides between 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -149,10 +149,11 @@ def survey(
     """
     mirror, inside = union.mirror, manifest.contents
     allowed = {each.wheel: each.rules for each in (inside.accepted if inside else ())}
-    missing = sorted(what for what, blob in _parts(manifest) if not mirror.store.has(blob))
+    known = same or {}
+    parts = _parts(manifest, known)
+    missing = sorted(what for what, blob in parts if not mirror.store.has(blob))
     files, unfiled, conflicts = 0, list[Fresh](), list[str]()
     provenance: list[tuple[Path, Blob]] = []
-    known = same or {}
     for name in union.names():
         if name in known:
             files += known[name]
@@ -182,15 +183,16 @@ def survey(
     return Survey(files, unfiled, provenance)
 
 
-def _parts(manifest: Manifest) -> Iterator[tuple[str, Blob]]:
-    """Every blob that the manifest itself names, and what it is."""
+def _parts(manifest: Manifest, known: Collection[NormalizedName]) -> Iterator[tuple[str, Blob]]:
+    """Every blob that the manifest itself names, but of `known` projects, and what it is."""
     yield "the profile", manifest.profile
     if manifest.trusted_root is not None:
         yield "the trust root of attestations", manifest.trusted_root
     for file, lock in manifest.locks.items():
         yield f"the lock {file!r}", lock
     for name, document in manifest.projects.items():
-        yield f"the document of {name}", document
+        if name not in known:
+            yield f"the document of {name}", document
     if manifest.contents is not None:
         for name, document in manifest.contents.documents.items():
             yield f"what is inside of {name}", document

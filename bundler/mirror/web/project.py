@@ -15,7 +15,8 @@ from bundler.mirror.web.view import View, file_key
 from bundler.model.amount import counted, human_size
 from bundler.model.artifact import is_sdist
 from bundler.model.manifest import BundledFile
-from bundler.model.verdict import Outcome, Verdict
+from bundler.model.publisher import Identity
+from bundler.model.verdict import Verdict
 
 ROOT = "../../"
 """From a project's page to the mirror's root."""
@@ -57,39 +58,31 @@ def _warnings(view: View, files: Sequence[BundledFile]) -> Iterator[Html]:
 
 def _badge(view: View, files: Sequence[BundledFile]) -> Html:
     """Who built the newest release, as far as that was proven."""
-    verified = [file for file in files if file.verdict.outcome is Outcome.VERIFIED]
-    if not verified:
+    verdicts = [file.verdict for file in files]
+    proven = [(each, each.identity) for each in verdicts if each.identity is not None]
+    if not proven:
         text = f"Nobody has attested where {view.newest[0]} comes from."
         return element("p", {"class": "badge"}, "Not attested. ", text)
-    identities = {file.verdict.identity for file in verified}
-    word = "Verified" if len(verified) == len(files) else "In part verified"
-    count = f"{len(verified)} of {counted(len(files), 'file')} of {view.newest[0]} attested"
+    distinct = {str(identity): (verdict, identity) for verdict, identity in proven}
+    word = "Verified" if len(proven) == len(files) else "In part verified"
+    count = f"{len(proven)} of {counted(len(files), 'file')} of {view.newest[0]} attested"
     return element(
         "div",
         {"class": "badge verified" if word == "Verified" else "badge"},
-        element(
-            "p",
-            None,
-            element("strong", None, word),
-            ": ",
-            count,
-        ),
-        *(_identity(verified, each) for each in sorted(identities, key=str)),
+        element("p", None, element("strong", None, word), ": ", count),
+        *(_identity(*each) for each in distinct.values()),
         facts([("Source commit", element("code", None, view.commit) if view.commit else None)]),
     )
 
 
-def _identity(files: list[BundledFile], identity: object) -> Html:
-    verdict = next(file.verdict for file in files if file.verdict.identity == identity)
-    found = verdict.identity
-    if found is None:
-        return Html("")
-    words = [(name.replace("-", " ").capitalize(), word) for name, word in found.publisher.words]
+def _identity(verdict: Verdict, identity: Identity) -> Html:
+    who = identity.publisher
+    words = [(name.replace("-", " ").capitalize(), word) for name, word in who.words]
     return facts(
         [
-            ("Built by", found.publisher.kind),
+            ("Built by", who.kind),
             *words,
-            ("Certificate for", element("code", None, found.subject)),
+            ("Certificate for", element("code", None, identity.subject)),
             ("Signed", moment(verdict.signed) if verdict.signed else None),
             ("Log entry", None if verdict.log_index is None else str(verdict.log_index)),
         ]

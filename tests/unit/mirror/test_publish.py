@@ -661,21 +661,20 @@ def test_a_generation_that_was_never_shown_is_no_history(mirror: Mirror) -> None
 def test_names_in_the_store_are_safe_on_disk_before_pages_go_live(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest, synced = deliver(mirror, [LEAF]), set[int]()
-    real = os.fsync
+    manifest, synced = deliver(mirror, [LEAF]), list[Path]()
 
-    def note(descriptor: int) -> None:
-        synced.add(os.fstat(descriptor).st_ino)
-        real(descriptor)
+    def note(folder: Path) -> None:
+        for blob in [*manifest.blobs(), blob_of(manifest.to_bytes())]:
+            assert mirror.store.has(blob)
+        assert (folder / "generation.json").is_file()
+        synced.append(folder)
 
     def check(mirror: Mirror, number: int) -> None:
-        blobs = [*manifest.blobs(), blob_of(manifest.to_bytes())]
-        for blob in blobs:
-            assert mirror.store.path(blob.sha256).parent.stat().st_ino in synced
-        assert mirror.store.root.stat().st_ino in synced
+        assert len(synced) == 1
+        assert synced[0].parent == mirror.generations
         make_live(mirror, number)
 
-    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(publish_module, "sync_filesystem", note)
     monkeypatch.setattr(publish_module, "make_live", check)
     assert publish(mirror, manifest, ignore).changed
 
