@@ -8,6 +8,7 @@ README of some 3 KB, every fourth one in reStructuredText.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import resource
 import shutil
@@ -97,6 +98,7 @@ def timed(what: str, mirror: Mirror, shown: VerifiedManifest) -> None:
 
 
 def main() -> None:
+    gc.set_threshold(200_000)  # as `bundle` does
     projects, files = (int(word) for word in [*sys.argv[1:3], *("1000", "20")[len(sys.argv) - 1 :]])
     root = Path(sys.argv[3]) if len(sys.argv) > 3 else Path(tempfile.mkdtemp())
     mirror = Mirror.create(root)
