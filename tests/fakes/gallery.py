@@ -14,7 +14,7 @@ from bundler.mirror.layout import Mirror
 from bundler.mirror.publish import publish
 from bundler.model.artifact import parse_wheel_name
 from bundler.model.contents import Contents, ContentsDocument, EmbeddedSbom, Native, WheelContents
-from bundler.model.manifest import BundledFile, Manifest, ProjectDocument, VerifiedManifest
+from bundler.model.manifest import BundledFile, Manifest, VerifiedManifest
 from bundler.trust.attest import Attestor
 from tests.fakes.attestations import attestation, provenance, statement
 from tests.fakes.fulcio import github
@@ -193,9 +193,3 @@ def _with_contents(mirror: Mirror, manifest: Manifest) -> VerifiedManifest:
     blob = mirror.store.put(ContentsDocument(name, (inside,)).to_bytes())
     contents = Contents(documents={name: blob}, natives=1, covered=1, sboms=1, accepted=())
     return VerifiedManifest(replace(manifest, contents=contents))
-
-
-def many(count: int) -> list[ProjectDocument]:
-    """Documents of so many projects, all with one tiny wheel each."""
-    wheels = [wheel_with_readme(f"p{n:04}", "1.0", f"Summary: Number {n}") for n in range(count)]
-    return list(documents_of(map(bundled, wheels)).values())
