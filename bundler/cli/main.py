@@ -13,6 +13,7 @@ from bundler import __version__
 from bundler.cli import (
     approval,
     ceremony,
+    client_config,
     demo,
     history,
     inside,
@@ -50,6 +51,7 @@ app.command()(inside.unpack)
 app.command()(approval.policy)
 app.command()(approval.approve)
 app.command()(serve.serve)
+app.command()(client_config.client_config)
 app.command()(history.history)
 app.command()(receipt.receipt)
 app.command()(demo.demo)
