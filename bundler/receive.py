@@ -53,6 +53,7 @@ from bundler.mirror.scan import scan_all
 from bundler.mirror.scanner import Scanner
 from bundler.mirror.settle import Landed, settle, tell_mended
 from bundler.mirror.waiting import hold, release
+from bundler.mirror.web.write import renew_pages
 from bundler.trust.gate import Admission, Anchor, admit, commit, remember_roots
 from bundler.trust.keys import fingerprint
 
@@ -288,10 +289,19 @@ def _go_live(admission: Admission, work: _Work, noted: Attempt) -> Received:
         commit(admission, mirror.trust)
         release(mirror, admission.stream)
         noted.live(published)
+        _renew_pages(mirror, observe)
         received = Received(admission, published)
     forget(mirror, admission.stream, admission.sequence)
     forget_parity(mirror, admission.stream, admission.sequence)
     return received
+
+
+def _renew_pages(mirror: Mirror, observe: Observer) -> None:
+    """Show until when signatures are good, which the gate knows now."""
+    try:
+        renew_pages(mirror)
+    except BundlerError as error:  # the sequence is live, and that is what counts
+        observe(Noticed(f"the page of the mirror's status is not as it should be: {error.message}"))
 
 
 def _stands_alone(admission: Admission) -> bool:
