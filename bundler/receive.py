@@ -27,7 +27,7 @@ from bundler.archive.sliced import Sliced
 from bundler.archive.source import Source
 from bundler.archive.unpack import unpack_volume
 from bundler.archive.verify import verify_volume
-from bundler.errors import DamagedError, IncompleteError
+from bundler.errors import BundlerError, DamagedError, IncompleteError
 from bundler.events import Noticed, Observer
 from bundler.mirror.ahead import claimed_stream, require_room_for
 from bundler.mirror.arrivals import Arrival, forget, keep
