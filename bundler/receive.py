@@ -148,8 +148,7 @@ def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Rece
     Where the mirror's policy asks for an approval, it waits for that instead, whole and checked.
 
     Raises:
-        TrustError: if the signatures do not lead to the root pinned in `mirror`, or attestations
-            do not prove what was signed.
+        TrustError: if signatures do not lead to the pinned root, or attestations prove too little.
         DamagedError: if a volume is not what was signed, or the journal not as it was written.
         QuarantinedError: if a scanner does not let it pass.
         IncompleteError: if a sequence still lacks blobs; what has arrived is kept.
@@ -223,7 +222,6 @@ def _take_in(source: Source, work: _Work, landed: dict[tuple[str, int], Landed])
             keep(mirror, arrival)
             noted.verified()
         one.add(arrival)
-        one.damage.pop(arrival.place, None)
         one.now, one.attempt = one.now + 1, noted
 
 
@@ -232,7 +230,6 @@ def _unpack(source: Source, admission: Admission, named: Named, work: _Work) -> 
     keeper = Keeper(mirror.store, mirror.has, index.slices, work.early.begin)
     check = Welcome(named, index).check
     if is_parity(admission):
-        # Held against nothing but its digests: what is made of it will be.
         store = parity_store(mirror, admission.stream, admission.sequence)
         keeper, check = Keeper(store), lambda segment: True  # noqa: ARG005 - as `Welcome.check`
     try:

@@ -45,7 +45,7 @@ class Landed:
 
         Of a damaged one alone nothing goes live, also if all that it brings is here.
         """
-        return any(each.place not in self.damage for each in self.volumes)
+        return self.now > 0 or any(each.place not in self.damage for each in self.volumes)
 
     @property
     def newest(self) -> Arrival:
