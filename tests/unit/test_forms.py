@@ -68,7 +68,7 @@ def test_plain_volumes_of_a_size(
     sender: Sender, receiver: Receiver, plain: dict[Form, Path]
 ) -> None:
     assert plain
-    found = sender.again(WHEELS, volume_size=400_000, shape=Shape(form="tar"))
+    found = sender.again(WHEELS, volume_size=300_000, shape=Shape(form="tar"))
     assert len(found) > 2
     receiver.unpack(*found[::-1])
     check_whole(receiver, WHEELS)

@@ -26,7 +26,7 @@ from bundler.receive import read_volume_head
 from tests.fakes.command import bundle, read_json
 from tests.fakes.sender import Receiver, Sender, Wheel, make_receiver, make_sender, wheel
 
-SIZE = 320_000
+SIZE = 225_000
 """Bytes; then alpha and most of beta are in volume 1, gamma and most of delta in volume 2."""
 
 WHEELS = [wheel(name, size=100_000) for name in ("alpha", "beta", "gamma", "delta", "eps")]
@@ -148,7 +148,7 @@ def test_volumes_of_two_packings_together(tmp_path: Path) -> None:
     """Volume 1 of three and 2 to 4 of four: they overlap in the middle of a wheel."""
     sender = make_sender(tmp_path)
     large = sender.send(WHEELS, volume_size=SIZE)
-    small = sender.again(WHEELS, volume_size=290_000)
+    small = sender.again(WHEELS, volume_size=195_000)
     assert len(small) == 4
     receiver = make_receiver(sender, tmp_path / "mirror")
     with pytest.raises(IncompleteError) as caught:
