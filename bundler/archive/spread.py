@@ -98,7 +98,8 @@ class Spreader:
         self._everywhere = everywhere
         # What the list of all that is not written yet may take, in bytes.
         self._ahead = listed([each.plain for each in segments], limits)
-        self._parts: set[Sha256] = set()
+        # What has a place in a list already, which a part with the same bytes would take.
+        self._placed = {blob.sha256 for each in segments for blob in each.blobs}
         self._observe = observe
         self._stack = ExitStack()
 
@@ -243,10 +244,10 @@ class Spreader:
                 self._next(open_blob, give_up, phase)
                 continue
             part = part_of(open_blob, blob, done, size)
-            while part.sha256 in self._parts and size > 1:  # each has one place in a list of them
-                size = max(size - len(self._parts), 1)
+            while part.sha256 in self._placed and size > 1:
+                size = max(size - 1 - len(volume.slices), 1)
                 part = part_of(open_blob, blob, done, size)
-            self._parts.add(part.sha256)
+            self._placed.add(part.sha256)
             opened = opener_of(open_blob, blob, done)
             fitting = replace(wanted, blobs=[part])
             volume.room.take(volume.append(fitting, opened, give_up, phase))

@@ -21,6 +21,7 @@ from bundler.cli import (
     receipt,
     refresh,
     revolume,
+    serve,
     target,
     trust,
 )
@@ -48,7 +49,7 @@ app.command()(inside.verify)
 app.command()(inside.unpack)
 app.command()(approval.policy)
 app.command()(approval.approve)
-app.command()(inside.serve)
+app.command()(serve.serve)
 app.command()(history.history)
 app.command()(receipt.receipt)
 app.command()(demo.demo)

@@ -18,7 +18,7 @@ from bundler.model.contents import Accepted
 from bundler.model.document import Reader
 from bundler.model.manifest import Manifest
 from bundler.model.volume import VolumeIndex, is_index_name
-from bundler.report.text import counted, human_size, printable
+from bundler.report.text import counted, human_size, printable, short_digest
 
 _METADATA = re.compile(r"metadata/(?:\d+\.)?([a-z0-9-]+)\.json", re.ASCII)
 _KEY_ID_SHOWN = 16
@@ -43,13 +43,18 @@ class InspectedRole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectedVolume:
-    """One volume: how many blobs it carries, and its bytes before and after decompression."""
+    """One volume: how many blobs it carries, and its bytes before and after decompression.
+
+    Attributes:
+        digest: The short one of its index, which stands on its label.
+    """
 
     number: int
     volumes: int
     blobs: int
     size: int
     unpacked: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +164,7 @@ def _inspect_volume(index: VolumeIndex) -> InspectedVolume:
         blobs=sum(len(segment.blobs) for segment in index.segments),
         size=index.size,
         unpacked=_unpacked(index),
+        digest=short_digest(index.to_bytes()),
     )
 
 
@@ -307,10 +313,11 @@ def _volumes(found: Inspection) -> list[tuple[str, ...]]:
             str(volume.blobs),
             human_size(volume.size),
             human_size(volume.unpacked),
+            volume.digest,
         )
         for volume in found.volumes
     ]
-    return [("volume", "blobs", "packed", "unpacked"), *rows] if rows else []
+    return [("volume", "blobs", "packed", "unpacked", "digest"), *rows] if rows else []
 
 
 def _projects(found: Inspection) -> list[tuple[str, ...]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from html import escape
 
 from bundler.model.volume import VolumeIndex
 from bundler.model.volume_set import VolumeSet
-from bundler.report.text import human_size
+from bundler.report.text import human_size, short_digest
 
 _STYLE = (
     "body{font:12pt sans-serif;margin:1cm}"
@@ -16,12 +15,6 @@ _STYLE = (
     "li{border:1px dashed #888;padding:5mm;break-inside:avoid}"
     "b{font-size:16pt}code{font-size:13pt}p{margin:1mm 0}"
 )
-
-
-def short_digest(index: VolumeIndex) -> str:
-    """Sixteen digits of the digest of a volume's index, in groups: what stands on its label."""
-    digits = hashlib.sha256(index.to_bytes()).hexdigest()[:16]
-    return " ".join(digits[at : at + 4] for at in range(0, 16, 4))
 
 
 def label_sheet(volumes: VolumeSet, indexes: Sequence[VolumeIndex], created: str) -> bytes:
@@ -51,5 +44,5 @@ def _label(volumes: VolumeSet, index: VolumeIndex, created: str) -> str:
         f"<li><p><b>{escape(volumes.stream)}</b> sequence {volumes.sequence}</p>"
         f"<p><b>volume {index.volume} of {index.volumes}</b>{' (parity)' if parity else ''}</p>"
         f"<p>{kinds[volumes.kind]}, {human_size(index.size)}, {escape(created[:10])}</p>"
-        f"<p><code>{short_digest(index)}</code></p></li>"
+        f"<p><code>{short_digest(index.to_bytes())}</code></p></li>"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -19,6 +20,12 @@ def human_size(size: int) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 wheel`, `2 wheels`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def short_digest(data: bytes) -> str:
+    """Sixteen digits of the sha256 of `data` in groups, for eyes to compare: labels have it."""
+    digits = hashlib.sha256(data).hexdigest()
+    return " ".join(digits[at : at + 4] for at in range(0, 16, 4))
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,6 @@ run `one_head` on the seeds and on changes of them.
 
 from __future__ import annotations
 
-import importlib
 import io
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 from bundler.archive.head import encode_head, head_size, read_head
 from bundler.errors import DamagedError
 from bundler.second_opinion import verify
+from tests.fuzz.atheris_run import run
 
 ENTRIES = {
     "manifest.json": b'{"format":1}',
@@ -76,17 +76,7 @@ def second_opinion(data: bytes) -> tuple[dict[str, bytes], int] | None:
 
 def main() -> None:
     """Run Atheris."""
-    try:
-        atheris = importlib.import_module("atheris")
-    except ImportError:
-        sys.exit("atheris is not installed: pip install 'airgap-bundler[fuzz]'")
-    corpus = Path(sys.argv[1])
-    corpus.mkdir(exist_ok=True)
-    for number, seed in enumerate(seeds()):
-        (corpus / f"seed-{number:02}").write_bytes(seed)
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, one_head)
-    atheris.Fuzz()
+    run(seeds, one_head, Path(sys.argv[1]), sys.argv[2:])
 
 
 if __name__ == "__main__":

@@ -11,26 +11,10 @@ import pytest
 
 from bundler.archive import head as parser
 from tests.fakes.documents import ROOT
+from tests.fuzz.changes import changed
 from tests.fuzz.heads import one_head, seeds
 
 ROUNDS = 1000
-
-
-def changed(data: bytes, chosen: random.Random) -> bytes:
-    """One to three changes: a flipped bit, bytes that go, come or are doubled."""
-    found = bytearray(data)
-    for _ in range(chosen.randint(1, 3)):
-        at, much = chosen.randrange(len(found) + 1), chosen.choice((1, 8, 512))
-        match chosen.randrange(4):
-            case 0 if at < len(found):
-                found[at] ^= 1 << chosen.randrange(8)
-            case 1:
-                del found[at : at + much]
-            case 2:
-                found[at:at] = chosen.randbytes(much)
-            case _:
-                found[at:at] = found[at : at + much]
-    return bytes(found)
 
 
 def test_seeds() -> None:

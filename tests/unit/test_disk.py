@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from bundler.disk import (
+    NoRoomError,
     atomic_write,
     locked,
     make_folder,
     no_room_explained,
     read_whole,
+    require_room,
+    require_rooms,
     sync_folder,
 )
 from bundler.errors import BundlerError
@@ -155,3 +159,18 @@ def test_atomic_write_explains(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BundlerError, match="file/x cannot be written"):
         atomic_write(tmp_path / "file" / "x", b"")
+
+
+def test_what_will_not_fit_is_not_begun(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    with pytest.raises(NoRoomError, match=rf"{tmp_path}: {10**18} bytes are needed, \d+ are free"):
+        require_room(tmp_path / "not" / "there", 10**18)
+    require_room(tmp_path, free // 2)
+
+
+def test_two_folders_on_one_disk_share_its_room(tmp_path: Path) -> None:
+    most = shutil.disk_usage(tmp_path).free * 2 // 3
+    (tmp_path / "cache").mkdir()
+    require_rooms([(tmp_path / "cache", most)])
+    with pytest.raises(NoRoomError, match=rf"{tmp_path / 'cache'} and {tmp_path}: "):
+        require_rooms([(tmp_path / "cache", most), (tmp_path, most)])

@@ -22,8 +22,8 @@ from bundler.model.artifact import Blob, Sha256
 from bundler.model.volume import Slice
 from tests.fakes.volumes import MANIFEST, Contents, Spread, noise, spread
 
-SIZE = 200_000
-"""Of it, 65,536 bytes are for the head."""
+SIZE = 146_000
+"""Of it, about 12,000 bytes are for the head."""
 
 LIMITS = Limits(size=SIZE)
 
@@ -120,8 +120,18 @@ def test_parts_of_the_same_bytes_are_told_apart(
     contents = Contents()
     made = spread(tmp_path, [wanted(contents, bytes(220_000))], contents, LIMITS)
     parts = [part for index in made.indexes for part in index.slices.items()]
-    assert [part.offset for _, part in parts] == [0, 70_000, 139_999, 209_997]
+    assert [part.offset for _, part in parts] == [0, 70_000, 139_998, 209_995]
     assert len({sha256 for sha256, _ in parts}) == 4
+
+
+def test_a_part_is_not_taken_for_a_blob_with_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ustar, "LARGEST", 70_000)
+    contents = Contents()
+    made = spread(tmp_path, [wanted(contents, bytes(70_000), bytes(100_000))], contents, Limits())
+    assert [blob.size for blob in blobs_of(made)[0]] == [70_000, 69_999, 30_001]
+    assert len(made.indexes[0].slices) == 2
 
 
 def test_what_a_tar_cannot_hold_is_cut_without_a_size(
@@ -165,7 +175,7 @@ def too_small(tmp_path: Path, contents: Contents, limits: Limits, *first: bytes)
 
 @pytest.mark.parametrize(
     ("size", "first"),
-    [(100_000, []), (SIZE, [noise(60_000)]), (SIZE, [noise(2, n) for n in range(200)])],
+    [(60_000, []), (SIZE, [noise(60_000)]), (SIZE, [noise(2, n) for n in range(200)])],
     ids=["the head", "the documents", "their list"],
 )
 def test_a_volume_that_could_hold_little_else_is_refused(

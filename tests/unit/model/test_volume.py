@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.canonical import canonical
-from bundler.model.volume import Frame, Segment, VolumeIndex, is_index_name, volume_stem
+from bundler.model.volume import Frame, Segment, Slice, VolumeIndex, is_index_name, volume_stem
 
 DIGESTS = st.binary(min_size=32, max_size=32).map(lambda data: Sha256(data.hex()))
 BLOBS = st.builds(Blob, DIGESTS, st.integers(0, 2**40))
@@ -160,5 +160,127 @@ def test_a_wrong_value_is_refused_with_the_place(
     for key in path[:-1]:
         parent = parent[key]
     parent[path[-1]] = value
+    with pytest.raises(ValueError, match=reason):
+        VolumeIndex.from_bytes(canonical(document))
+
+
+BLOB = INDEX.segments[0].blobs[0]
+PLAIN = replace(
+    INDEX,
+    form="tar",
+    segments=(
+        replace(
+            INDEX.segments[0],
+            frames=tuple(replace(each, length=each.size) for each in INDEX.segments[0].frames),
+        ),
+    ),
+    tail=replace(INDEX.tail, length=INDEX.tail.size),
+)
+WHOLE = Blob(Sha256("ab" * 32), 8)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        PLAIN,
+        replace(PLAIN, form="files", paths={BLOB.sha256: "files/numpy-2.5.5.tar.gz"}),
+        replace(PLAIN, form="files", paths={BLOB.sha256: "documents/" + "a" * 255}),
+        replace(INDEX, slices={BLOB.sha256: Slice(WHOLE, 0)}),
+        replace(PLAIN, slices={BLOB.sha256: Slice(WHOLE, 3)}),
+    ],
+)
+def test_every_form_is_read_as_it_was_written(index: VolumeIndex) -> None:
+    assert VolumeIndex.from_bytes(index.to_bytes()) == index
+
+
+@pytest.mark.parametrize(
+    ("index", "reason"),
+    [
+        (replace(INDEX, form="tar"), "a frame of a plain volume is as long as what is in it"),
+        (replace(INDEX, form="files"), "a frame of a plain volume is as long as what is in it"),
+        (replace(PLAIN, form="files"), "in a folder every blob has a path, else none has"),
+        (
+            replace(PLAIN, paths={BLOB.sha256: "files/a"}),
+            "in a folder every blob has a path, else none has",
+        ),
+        (
+            replace(PLAIN, form="files", paths={WHOLE.sha256: "files/a"}),
+            "in a folder every blob has a path, else none has",
+        ),
+        (
+            replace(
+                PLAIN,
+                form="files",
+                segments=(replace(PLAIN.segments[0], blobs=(BLOB, WHOLE)),),
+                paths={BLOB.sha256: "files/a", WHOLE.sha256: "files/a"},
+            ),
+            "two blobs have one path",
+        ),
+        (replace(INDEX, slices={BLOB.sha256: Slice(WHOLE, 4)}), "is no part of abab"),
+        (replace(INDEX, slices={BLOB.sha256: Slice(WHOLE, 9)}), "is no part of abab"),
+        (
+            replace(INDEX, slices={BLOB.sha256: Slice(replace(WHOLE, size=5), 0)}),
+            "is no part of abab",
+        ),
+        (replace(INDEX, slices={WHOLE.sha256: Slice(WHOLE, 0)}), "is no part of abab"),
+        (
+            replace(
+                INDEX,
+                segments=(replace(INDEX.segments[0], blobs=(replace(BLOB, size=0),)),),
+                slices={BLOB.sha256: Slice(WHOLE, 0)},
+            ),
+            "is no part of abab",
+        ),
+    ],
+)
+def test_a_form_that_contradicts_itself_is_refused(index: VolumeIndex, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        VolumeIndex.from_bytes(index.to_bytes())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "a",
+        "files/",
+        "files/..",
+        "files/../a",
+        "files/.a",
+        "files/a/b",
+        "/files/a",
+        "files/a\n",
+        "files/a\\b",
+        "files/a:b",
+        "files/ä",
+        "Files/a",
+        "end",
+        "head.tar",
+        "files/" + "a" * 256,
+    ],
+)
+def test_a_path_that_a_folder_may_not_have_is_refused(path: str) -> None:
+    index = replace(PLAIN, form="files", paths={BLOB.sha256: path})
+    with pytest.raises(ValueError, match="is not a path that a folder may have"):
+        VolumeIndex.from_bytes(index.to_bytes())
+
+
+def test_an_unknown_form_is_refused() -> None:
+    document = json.loads(INDEX.to_bytes()) | {"form": "zip"}
+    with pytest.raises(ValueError, match=r"index\.form: 'zip' is not one of zst, tar, files"):
+        VolumeIndex.from_bytes(canonical(document))
+
+
+@pytest.mark.parametrize(
+    ("slices", "reason"),
+    [
+        ({"ab": {}}, "ab"),
+        ({BLOB.sha256: {"whole": {"sha256": "ab" * 32, "size": 8}, "offset": -1}}, "offset"),
+        ({BLOB.sha256: {"whole": {"sha256": "ab" * 32, "size": 8}}}, "offset"),
+        ({BLOB.sha256: {"whole": {"sha256": "ab" * 32, "size": 8}, "offset": 0, "x": 1}}, "x"),
+    ],
+)
+def test_slices_that_are_none_are_refused(slices: Any, reason: str) -> None:
+    document = json.loads(INDEX.to_bytes()) | {"slices": slices}
     with pytest.raises(ValueError, match=reason):
         VolumeIndex.from_bytes(canonical(document))

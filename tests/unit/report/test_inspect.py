@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -83,6 +84,12 @@ def _entries() -> dict[str, bytes]:
     }
 
 
+def short(volume: int) -> str:
+    """What is printed on the label of this volume."""
+    digits = hashlib.sha256(_index(volume).to_bytes()).hexdigest()
+    return f"{digits[:4]} {digits[4:8]} {digits[8:12]} {digits[12:16]}"
+
+
 def test_everything_that_a_head_says() -> None:
     found = inspect_head(_entries(), verified=True)
     assert (found.verified, found.stream, found.sequence) == (True, "web", 7)
@@ -93,8 +100,12 @@ def test_everything_that_a_head_says() -> None:
         InspectedProject(name="six", versions=()),
     )
     assert found.volumes == (
-        InspectedVolume(number=1, volumes=2, blobs=6, size=1350, unpacked=15_000_000),
-        InspectedVolume(number=2, volumes=2, blobs=2, size=1150, unpacked=5_000_000),
+        InspectedVolume(
+            number=1, volumes=2, blobs=6, size=1350, unpacked=15_000_000, digest=short(1)
+        ),
+        InspectedVolume(
+            number=2, volumes=2, blobs=2, size=1150, unpacked=5_000_000, digest=short(2)
+        ),
     )
     expires = "2027-01-01T00:00:00Z"
     assert found.roles == tuple(
@@ -129,9 +140,9 @@ def test_as_text() -> None:
             f"stray      9        2027-01-01T00:00:00Z  1, needs ?  {'e' * 16}",
             "timestamp  5        2027-01-01T00:00:00Z  0, needs 1",
             "",
-            "volume  blobs  packed  unpacked",
-            "1 of 2  6      1.4 kB  15.0 MB",
-            "2 of 2  2      1.1 kB  5.0 MB",
+            "volume  blobs  packed  unpacked  digest",
+            f"1 of 2  6      1.4 kB  15.0 MB   {short(1)}",
+            f"2 of 2  2      1.1 kB  5.0 MB    {short(2)}",
             "",
             "project  versions",
             "numpy    2.4.1, 2.5.5",

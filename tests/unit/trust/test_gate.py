@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from securesystemslib.signer import CryptoSigner
@@ -26,6 +27,7 @@ from tuf.api.metadata import (
 
 from bundler.errors import BundlerError, DamagedError, RefusedError, TrustError
 from bundler.model.canonical import canonical
+from bundler.model.volume_set import VolumeSummary
 from bundler.trust.gate import (
     Admission,
     Anchor,
@@ -642,6 +644,82 @@ def test_an_entry_too_few(stream: FakeStream, trust: Path) -> None:
 def test_two_indexes(stream: FakeStream, trust: Path) -> None:
     head = stream.head() | {"transport/web-000001.v02.json": b"{}"}
     refused(head, trust, "the head has 2 volume indexes instead of one")
+
+
+# The set of volumes
+
+
+SET = "transport/web-000001.set.json"
+
+
+def head_with_set(
+    stream: FakeStream, changes: Mapping[str, object] = MappingProxyType({}), name: str = SET
+) -> Head:
+    """A head that is signed throughout, with another set of volumes."""
+    manifest = make_manifest()
+    index = make_index(manifest, stream.authority.root_chain())
+    volumes = replace(make_set(manifest, [index]), **changes)  # type: ignore[arg-type] # any of them
+    packed = {index.name: index.to_bytes(), name: volumes.to_bytes()}
+    data = manifest.to_bytes()
+    head = stream.authority.authorise(data, 1, packed, stream.signers, the_time())
+    return {**head, "manifest.json": data, **packed}
+
+
+def test_the_set_is_admitted_too(stream: FakeStream, trust: Path) -> None:
+    admission = admit(head_with_set(stream), load_anchor(trust, "web"))
+    assert admission.set.kind == "full"
+    assert [each.size for each in admission.set.volumes] == [admission.index.size]
+    resend = admit(head_with_set(stream, {"kind": "resend"}), load_anchor(trust, "web"))
+    assert resend.set.label == "web-000001.again"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"stream": "data"}, "the volume of web, its set of data; the root is for web"),
+        ({"sequence": 2}, "the manifest says 1, the volume 1, its set 2"),
+        ({"manifest": digest(b"x")}, f"{SET} belongs to another manifest of sequence 1"),
+        (
+            {"volumes": (VolumeSummary(size=151, parity=False, projects=()),)},
+            f"{SET} gives volume 1 another size than its index",
+        ),
+        (
+            {"volumes": (VolumeSummary(size=150, parity=False, projects=()),) * 2},
+            r"v01\.json is of 1 volumes, its set has 2",
+        ),
+        ({"volumes": ()}, "signed, but not understood: volume set: no volumes"),
+    ],
+)
+def test_a_set_that_contradicts_the_rest(
+    stream: FakeStream, trust: Path, changes: dict[str, object], reason: str
+) -> None:
+    refused(head_with_set(stream, changes), trust, reason)
+
+
+def test_a_set_that_nobody_signed(stream: FakeStream, trust: Path) -> None:
+    head = stream.head()
+    head[SET] = head[SET].replace(b'"kind":"full"', b'"kind":"resend"')
+    refused(head, trust, f"{SET} is not the one that was signed")
+
+
+def test_a_set_under_another_name(stream: FakeStream, trust: Path) -> None:
+    head = head_with_set(stream)
+    other = "transport/web-000002.set.json"
+    head[other] = head.pop(SET)
+    refused(head, trust, f"{other} is not named by the metadata of this head")
+    signed = head_with_set(stream, name=other)
+    refused(signed, trust, f"{other} describes another volume, {SET}")
+
+
+def test_two_sets_and_none(stream: FakeStream, trust: Path) -> None:
+    head = stream.head()
+    refused(
+        head | {"transport/web-000002.set.json": head[SET]},
+        trust,
+        "the head has 2 volume sets instead of one",
+    )
+    del head[SET]
+    refused(head, trust, "the head has 0 volume sets instead of one")
 
 
 def test_metadata_without_digests(stream: FakeStream, trust: Path) -> None:
