@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bundler.archive import ustar
 from tests.fakes.documents import ROOT
 from tests.fuzz.changes import changed, respelled
 from tests.fuzz.volumes import TARGETS
