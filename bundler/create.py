@@ -20,6 +20,7 @@ from securesystemslib.signer import Signer
 from bundler import TOOL, describe
 from bundler.archive.store import BlobStore
 from bundler.describe import Admitted
+from bundler.disk import require_rooms
 from bundler.errors import IncompleteError
 from bundler.events import Noticed, Observer
 from bundler.model.artifact import Blob, RemoteFile
@@ -100,6 +101,7 @@ def create(
         ThreadPoolExecutor(1, "proof") as beside,
     ):
         plan = outside.planner.plan(downloads.begin)
+        _require_room(plan.files, outside.cache, out, shape)
         downloads.start(plan.files)
         vouched = outside.vouching.vouch(plan, outside.cache, outside.observe)
         files = [(each.facts, each.verdict) for each in vouched.values()]
@@ -123,6 +125,17 @@ def create(
         proven.result()
         complete = replace(described, manifest=inside.complete(described.manifest))
         return stage(complete, outside.cache, out, packer)
+
+
+def _require_room(files: Sequence[PlannedFile], cache: BlobStore, out: Path, shape: Shape) -> None:
+    """See early that what is fetched fits into the cache, and what is packed into `out`.
+
+    Raises:
+        NoRoomError: if it does not.
+    """
+    missing = sum(file.blob.size for file in files if not cache.has(file.blob))
+    packed = sum(file.blob.size for file in files if shape.wanted(file.blob))
+    require_rooms([(cache.root, missing), (out, packed + shape.parity_need(packed))])
 
 
 def resume(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -55,14 +56,28 @@ def require_room(folder: Path, need: int) -> None:
     Raises:
         NoRoomError: naming both numbers.
     """
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    free = shutil.disk_usage(there).free
-    if free < need:
-        raise NoRoomError(
-            f"not enough room in {folder}: {need} bytes are needed, {free} are free; nothing was"
-            " written",
-            hint="make room, then run the command again",
-        )
+    require_rooms([(folder, need)])
+
+
+def require_rooms(needs: Iterable[tuple[Path, int]]) -> None:
+    """The same for several folders, which may lie on one disk.
+
+    Raises:
+        NoRoomError: naming the folders of a disk, and both numbers.
+    """
+    disks: dict[int, list[tuple[Path, int]]] = {}
+    for folder, need in needs:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+        disks.setdefault(there.stat().st_dev, []).append((there, need))
+    for wanted in disks.values():
+        need, free = sum(each for _, each in wanted), shutil.disk_usage(wanted[0][0]).free
+        if free < need:
+            folders = " and ".join(dict.fromkeys(str(folder) for folder, _ in wanted))
+            raise NoRoomError(
+                f"not enough room in {folders}: {need} bytes are needed, {free} are free; nothing"
+                " was written",
+                hint="make room, then run the command again",
+            )
 
 
 @contextmanager
@@ -160,5 +175,23 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_filesystem(folder: Path) -> None:
+    """Make everything that was written to the filesystem of `folder` safe on disk, at once.
+
+    For thousands of new files this takes a small part of what syncing each would.
+    """
+    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if syncfs is None:  # Linux has it
+        os.sync()
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if syncfs(descriptor):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
     finally:
         os.close(descriptor)

@@ -92,6 +92,10 @@ class Shape:
     base: Base | None = None
     wanted: Callable[[Blob], bool] = _everything
 
+    def parity_need(self, packed: int) -> int:
+        """Bytes on disk for parity over so many: its volumes, and its pieces until these are."""
+        return 2 * self.parity * min(packed, self.size or packed)
+
 
 def documents(described: Described, shape: Shape) -> Wanted | None:
     """What explains the rest: the profile, the project documents, the locks, the trust root.

@@ -10,11 +10,11 @@ All volumes of a call are tried; then every sequence that they may have complete
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,15 +27,22 @@ from bundler.archive.sliced import Sliced
 from bundler.archive.source import Source
 from bundler.archive.unpack import unpack_volume
 from bundler.archive.verify import verify_volume
-from bundler.disk import require_room
 from bundler.errors import BundlerError, DamagedError, IncompleteError
 from bundler.events import Noticed, Observer
-from bundler.mirror.arrivals import Arrival, forget, keep, missing_in
+from bundler.mirror.ahead import claimed_stream, require_room_for
+from bundler.mirror.arrivals import Arrival, forget, keep
 from bundler.mirror.attempt import Attempt, noting, of_pipe, of_volume
 from bundler.mirror.attested import MakeJudge, check_verdicts
 from bundler.mirror.early import EarlyChecks
 from bundler.mirror.filing import look_into
-from bundler.mirror.incomplete import check_base, explained, passed_over, require_all
+from bundler.mirror.incomplete import (
+    DamagedFilesError,
+    PassedOverError,
+    check_base,
+    explained,
+    passed_over,
+    require_all,
+)
 from bundler.mirror.journal import About, Journal, Operator
 from bundler.mirror.layout import Mirror
 from bundler.mirror.named import Named, Welcome
@@ -44,22 +51,11 @@ from bundler.mirror.recover import forget_parity, is_parity, parity_store, recov
 from bundler.mirror.remembered import remembered
 from bundler.mirror.scan import scan_all
 from bundler.mirror.scanner import Scanner
-from bundler.mirror.settle import Landed, settle
+from bundler.mirror.settle import Landed, settle, tell_mended
 from bundler.mirror.waiting import hold, release
-from bundler.model.artifact import Blob
-from bundler.model.volume import Segment, index_stream
+from bundler.mirror.web.write import renew_pages
 from bundler.trust.gate import Admission, Anchor, admit, commit, remember_roots
 from bundler.trust.keys import fingerprint
-
-__all__ = [
-    "Inside",
-    "Received",
-    "missing_in",
-    "read_heads",
-    "read_volume_head",
-    "unpack",
-    "verify",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +107,6 @@ def read_volume_head(volume: Path) -> Head:
         return head_of(source)
 
 
-def read_heads(volumes: Iterable[Path], pipe: BinaryIO) -> list[Head]:
-    """The heads of volumes; nothing of them is verified.
-
-    Raises:
-        DamagedError: if a file is not a bundle volume, or they are not all of one bundle.
-    """
-    found: list[Head] = []
-    failures = Failures()
-    for source in sources(volumes, pipe, failures):
-        with failures.collected():
-            head = head_of(source)
-            if found and head.entries.get("manifest.json") != found[0].entries.get("manifest.json"):
-                raise DamagedError(
-                    f"{source.name} is of another bundle than the volumes before it",
-                    hint="inspect the volumes of one bundle at a time",
-                )
-            found.append(head)
-    failures.raise_all()
-    return found
-
-
 def verify(
     volumes: Iterable[Path],
     judge: Anchor | Mirror,
@@ -173,8 +148,7 @@ def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Rece
     Where the mirror's policy asks for an approval, it waits for that instead, whole and checked.
 
     Raises:
-        TrustError: if the signatures do not lead to the root pinned in `mirror`, or attestations
-            do not prove what was signed.
+        TrustError: if signatures do not lead to the pinned root, or attestations prove too little.
         DamagedError: if a volume is not what was signed, or the journal not as it was written.
         QuarantinedError: if a scanner does not let it pass.
         IncompleteError: if a sequence still lacks blobs; what has arrived is kept.
@@ -185,15 +159,24 @@ def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Rece
         journal = Journal.open(mirror, inside.operator)
         mirror.store.sweep()
         Sliced(mirror.store).sweep()
-        _look_ahead(volumes, mirror)
+        require_room_for(volumes, mirror)
         with EarlyChecks(partial(look_into, mirror)) as early:
             work = _Work(mirror, inside, journal, early)
-            for source in sources(volumes, inside.pipe, failures):
+            too_early: list[Path] = []
+            # Those that came too early are tried again, when the others have brought documents.
+            tries = chain(*(sources(some, inside.pipe, failures) for some in (volumes, too_early)))
+            for source in tries:
                 with failures.collected():
-                    _take_in(source, work, landed)
+                    try:
+                        _take_in(source, work, landed)
+                    except PassedOverError:
+                        if source.piped or Path(source.name) in too_early:
+                            raise
+                        too_early.append(Path(source.name))
             finish = partial(_finish, work=work)
             received = settle(mirror, landed, finish, failures, inside.observe)
-        _tell_mended(landed, received, failures, inside.observe)
+        live = [(each.admission.stream, each.admission.sequence) for each in received]
+        tell_mended(landed, live, failures, inside.observe)
     for each in received if failures.errors else ():
         inside.observe(Noticed(each.words))
     failures.raise_all()
@@ -217,7 +200,7 @@ def _take_in(source: Source, work: _Work, landed: dict[tuple[str, int], Landed])
     noted = Attempt(mirror, work.journal, about)
     with noting(noted, inside.observe):
         head = head_of(source)
-        anchor = remembered(mirror, _claimed_stream(head))
+        anchor = remembered(mirror, claimed_stream(head))
         admission = admit(head.entries, anchor)
         check_form(source, head, admission.index)
         noted.received(admission.index, head.entries[admission.index.name])
@@ -229,9 +212,10 @@ def _take_in(source: Source, work: _Work, landed: dict[tuple[str, int], Landed])
         try:
             _unpack(source, admission, named, work)
         except (DamagedError, IncompleteError) as error:
-            one.damage.append(error)
-            # By its head, one can say what is missing of it.
-            if admission.index.manifest != anchor.manifest or named.missing():
+            one.damage[arrival.place] = error
+            # By its head, one can say what is missing of it, if it is a volume to be wanted.
+            wanted = isinstance(error, IncompleteError | DamagedFilesError)
+            if wanted and (admission.index.manifest != anchor.manifest or named.missing()):
                 keep(mirror, arrival)
             raise
         if not _stands_alone(admission):
@@ -247,18 +231,13 @@ def _unpack(source: Source, admission: Admission, named: Named, work: _Work) -> 
     check = Welcome(named, index).check
     if is_parity(admission):
         store = parity_store(mirror, admission.stream, admission.sequence)
-        keeper, check = Keeper(store), _any_segment
+        keeper, check = Keeper(store), lambda segment: True  # noqa: ARG005 - as `Welcome.check`
     try:
         passed = unpack_volume(index, source, keeper, check=check, observe=observe)
     except DamagedVolumeError as error:
         raise explained(error, named, mirror) from error
     if passed:
         raise passed_over(source.name, admission, named, passed)
-
-
-def _any_segment(segment: Segment) -> bool:  # noqa: ARG001 - takes the place of `Welcome.check`
-    """Parity is held against nothing but its digests: what is made of it will be."""
-    return True
 
 
 def _finish(one: Landed, *, work: _Work) -> Received:
@@ -307,40 +286,19 @@ def _go_live(admission: Admission, work: _Work, noted: Attempt) -> Received:
         commit(admission, mirror.trust)
         release(mirror, admission.stream)
         noted.live(published)
+        _renew_pages(mirror, observe)
         received = Received(admission, published)
     forget(mirror, admission.stream, admission.sequence)
     forget_parity(mirror, admission.stream, admission.sequence)
     return received
 
 
-def _look_ahead(volumes: Sequence[Path], mirror: Mirror) -> None:
-    """Refuse to begin with several volumes that will not all fit; what is wrong is told later.
-
-    Raises:
-        NoRoomError: naming what is needed and what is free.
-    """
-    missing: set[Blob] = set()
-    for volume in volumes if len(volumes) > 1 else ():
-        with suppress(BundlerError), opened(volume) as source:
-            head = head_of(source)
-            index = admit(head.entries, remembered(mirror, _claimed_stream(head))).index
-            missing.update(Keeper(mirror.store, mirror.has, index.slices).missing(index))
-    require_room(mirror.store.root, sum(blob.size for blob in missing))
-
-
-def _tell_mended(
-    landed: Mapping[tuple[str, int], Landed],
-    received: Sequence[Received],
-    failures: Failures,
-    observe: Observer,
-) -> None:
-    """What was wrong with a volume is no failure when its sequence is whole all the same."""
-    for each in received:
-        one = landed.get((each.admission.stream, each.admission.sequence))
-        for error in one.damage if one else ():
-            if error in failures.errors:
-                failures.errors.remove(error)
-                observe(Noticed(f"not needed any more: {error.message}"))
+def _renew_pages(mirror: Mirror, observe: Observer) -> None:
+    """Show until when signatures are good, which the gate knows now."""
+    try:
+        renew_pages(mirror)
+    except BundlerError as error:  # the sequence is live, and that is what counts
+        observe(Noticed(f"the page of the mirror's status is not as it should be: {error.message}"))
 
 
 def _stands_alone(admission: Admission) -> bool:
@@ -349,12 +307,4 @@ def _stands_alone(admission: Admission) -> bool:
 
 
 def _anchor(judge: Anchor | Mirror, head: Head) -> Anchor:
-    return judge if isinstance(judge, Anchor) else remembered(judge, _claimed_stream(head))
-
-
-def _claimed_stream(head: Head) -> str:
-    """The stream that a head says it is of: only to find the root that will judge it."""
-    for name in head.entries:
-        if stream := index_stream(name):
-            return stream
-    raise DamagedError("the head of the volume has no index", hint="have the volume sent again")
+    return judge if isinstance(judge, Anchor) else remembered(judge, claimed_stream(head))

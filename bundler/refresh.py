@@ -77,7 +77,9 @@ def refresh(volumes: Sequence[Path], out: Path, packer: Packer) -> Refreshed:
         # The head is encoded before anything is recorded: a root more may not fit.
         heads = [
             encode_head(
-                {**head, MANIFEST: old.manifest, **both, index.name: index.to_bytes()}, old.size
+                {**head, MANIFEST: old.manifest, **both, index.name: index.to_bytes()},
+                old.size,
+                index.form,
             )
             for old, index in zip(olds, indexes, strict=True)
         ]
@@ -96,6 +98,11 @@ _PART = ".part"
 
 
 def _read(path: Path) -> _Old:
+    if path.is_dir():
+        raise BundlerError(
+            f"{path} is a folder, which gets no new dates",
+            hint=f"pack it again: bundle revolume {path} --as-files -o DIR",
+        )
     try:
         with path.open("rb") as file:
             head = read_head(file)

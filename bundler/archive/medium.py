@@ -88,3 +88,24 @@ def volumes_in(stream: BinaryIO) -> Iterator[Source]:
                 return
     finally:
         pipe.detach()
+
+
+def read_heads(volumes: Iterable[Path], pipe: BinaryIO) -> list[Head]:
+    """The heads of volumes; nothing of them is verified.
+
+    Raises:
+        DamagedError: if a file is not a bundle volume, or they are not all of one bundle.
+    """
+    found: list[Head] = []
+    failures = Failures()
+    for source in sources(volumes, pipe, failures):
+        with failures.collected():
+            head = head_of(source)
+            if found and head.entries.get("manifest.json") != found[0].entries.get("manifest.json"):
+                raise DamagedError(
+                    f"{source.name} is of another bundle than the volumes before it",
+                    hint="inspect the volumes of one bundle at a time",
+                )
+            found.append(head)
+    failures.raise_all()
+    return found

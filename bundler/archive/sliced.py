@@ -126,8 +126,8 @@ class Sliced:
 
     def _spans(self, sha256: Sha256) -> Iterator[tuple[int, int]]:
         for path in self._folder.glob(f"{sha256}.*"):
-            if marker := _MARKER.fullmatch(path.name):
-                yield int(marker[2]), int(marker[3])
+            start, stop = path.suffix[1:].split("-")
+            yield int(start), int(stop)
 
     def path(self, whole: Blob) -> Path:
         """The file that a whole is written to until it is complete."""

@@ -13,6 +13,7 @@ from bundler import __version__
 from bundler.cli import (
     approval,
     ceremony,
+    client_config,
     demo,
     history,
     inside,
@@ -20,6 +21,8 @@ from bundler.cli import (
     outside,
     receipt,
     refresh,
+    revolume,
+    serve,
     target,
     trust,
 )
@@ -41,12 +44,14 @@ app.command()(lock.lock)
 app.command()(outside.create)
 app.command()(ceremony.sign)
 app.command()(refresh.refresh)
+app.command()(revolume.revolume)
 app.command()(inside.inspect)
 app.command()(inside.verify)
 app.command()(inside.unpack)
 app.command()(approval.policy)
 app.command()(approval.approve)
-app.command()(inside.serve)
+app.command()(serve.serve)
+app.command()(client_config.client_config)
 app.command()(history.history)
 app.command()(receipt.receipt)
 app.command()(demo.demo)

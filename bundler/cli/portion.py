@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bundler.cli.home import Home
     from bundler.events import Observer
     from bundler.model.resend import Lost
-    from bundler.packable import Shape
+    from bundler.packable import Described, Shape
     from bundler.portion import Since
     from bundler.trust.authority import Authority
     from bundler.trust.keyfiles import Secrets
@@ -72,43 +72,53 @@ def resend(
     given: Sequence[str], out: Path, shape: Shape, home: Home, secrets: Secrets, observe: Observer
 ) -> CreatedResult:
     """Pack what was asked for again."""
-    from bundler.archive.store import BlobStore
-    from bundler.create import Source, repack
     from bundler.disk import locked
-    from bundler.model.profile import parse_profile
-    from bundler.packing import Packer
     from bundler.portion import asked_again, stream_of
-    from bundler.records import read_document
     from bundler.trust.authority import Authority
-    from bundler.trust.holders import load_signers
-    from bundler.trust.signing import LIFETIMES
-    from bundler.upstream.transport import Transport
 
     asked = [lost for each in given for lost in _asked(each)]
     stream = stream_of(asked)
     authority = Authority.open(home.streams / stream)
     with locked(authority.folder / "lock", f"the stream {stream}"):
         again = asked_again(authority, asked)
-        manifest = again.described.manifest
-        source = read_document(authority, manifest.profile, manifest.sequence)
-        profile = parse_profile(source, "the profile of the last sequence")
-        packer = Packer(
-            authority=replace(
-                authority, lifetimes=replace(LIFETIMES, **profile.expiry.lifetimes())
-            ),
-            signers=load_signers(authority.references, home.keys, secrets),
-            now=now(),
-            observe=observe,
+        return pack_again(
+            authority, again.described, again.shape(shape), out, home, secrets, observe
         )
-        _, credentials = index_addresses(profile, observe)
-        with Transport(credentials=credentials) as transport:
-            made = repack(
-                again.described,
-                Source(transport, BlobStore(home.cache, durable=False)),
-                out,
-                packer,
-                shape=again.shape(shape),
-            )
+
+
+def pack_again(
+    authority: Authority,
+    described: Described,
+    shape: Shape,
+    out: Path,
+    home: Home,
+    secrets: Secrets,
+    observe: Observer,
+) -> CreatedResult:
+    """Pack the last sequence of a stream, or a part of it, once more."""
+    from bundler.archive.store import BlobStore
+    from bundler.create import Source, repack
+    from bundler.model.profile import parse_profile
+    from bundler.packing import Packer
+    from bundler.records import read_document
+    from bundler.trust.holders import load_signers
+    from bundler.trust.signing import LIFETIMES
+    from bundler.upstream.transport import Transport
+
+    manifest = described.manifest
+    source = read_document(authority, manifest.profile, manifest.sequence)
+    profile = parse_profile(source, "the profile of the last sequence")
+    lifetimes = replace(LIFETIMES, **profile.expiry.lifetimes())
+    packer = Packer(
+        authority=replace(authority, lifetimes=lifetimes),
+        signers=load_signers(authority.references, home.keys, secrets),
+        now=now(),
+        observe=observe,
+    )
+    _, credentials = index_addresses(profile, observe)
+    with Transport(credentials=credentials) as transport:
+        cache = BlobStore(home.cache, durable=False)
+        made = repack(described, Source(transport, cache), out, packer, shape=shape)
     return CreatedResult(made)
 
 

@@ -127,12 +127,9 @@ def arrivals(mirror: Mirror, stream: str, observe: Observer) -> list[Arrival]:
 
 
 def _arrivals(mirror: Mirror, stream: str, observe: Observer) -> Iterator[Arrival]:
-    paths = (
-        sorted(mirror.arrived.glob(f"{stream}-[0-9]*/*.head")) if mirror.arrived.exists() else []
-    )
-    for path in paths:
-        if path.parent.name.rpartition("-")[0] != stream:
-            continue
+    folders = mirror.arrived.iterdir() if mirror.arrived.exists() else ()
+    own = [each for each in folders if each.name.rpartition("-")[0] == stream]
+    for path in sorted(path for folder in own for path in folder.glob("*.head")):
         try:
             with path.open("rb") as file:
                 entries = read_head(file).entries

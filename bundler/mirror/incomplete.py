@@ -66,29 +66,33 @@ def _incomplete(missing: Missing) -> IncompleteError:
     return IncompleteError("\n".join(lines), hint=hint)
 
 
+class PassedOverError(IncompleteError):
+    """A volume came too early: what it brings cannot be judged yet."""
+
+
 def passed_over(
     name: str, admission: Admission, named: Named, passed: Sequence[Segment]
-) -> IncompleteError:
+) -> PassedOverError:
     """A volume came before the documents that say what its blobs are."""
     labels = some([segment.label for segment in passed])
-    base = admission.set.base
-    first = (
-        f"sequence {base.sequence}, on which it builds" if base else "the volumes that have them"
-    )
-    return IncompleteError(
+    return PassedOverError(
         f"{name} ({admission.index.stem}): nobody can say yet whether {labels} may come in: the"
         f" documents of {some(sorted(named.unread))} have not arrived",
-        hint=f"unpack {first}, then this volume again",
+        hint="unpack the volumes that bring these, then this one again; in a delta, volume 1 does",
     )
 
 
-def explained(error: DamagedVolumeError, named: Named, mirror: Mirror) -> DamagedError:
+class DamagedFilesError(DamagedError):
+    """Frames of a volume are not what was signed; says which files that affects."""
+
+
+def explained(error: DamagedVolumeError, named: Named, mirror: Mirror) -> DamagedFilesError:
     """The same error, with the files that it affects."""
     named.read_documents()
     blobs = [blob for part in error.lost() for blob in wholes(error.index, part.blobs)]
     lost = [blob for blob in blobs if not mirror.has(blob)]
     tells = f"affects {named.words(lost)}" if lost else "nothing is missing because of it"
-    return DamagedError(f"{error.message}\n{tells}", hint=error.hint)
+    return DamagedFilesError(f"{error.message}\n{tells}", hint=error.hint)
 
 
 def _of_set(named: Named, one: MissingOfSet) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """Where everything is in a mirror folder.
 
 MIRROR/simple                    → .bundler/generations/000007/simple, the live pages
+MIRROR/index.html                → simple/../index.html, the first page for people
+MIRROR/web                       → simple/../web, the others
 MIRROR/files/ab/abcd…/NAME.whl   each wheel under its digest, with NAME.whl.metadata beside it
 MIRROR/files/ab/abcd…/NAME.tar.gz    each source distribution
 MIRROR/files/ab/abcd…/NAME.provenance    what vouches for the file NAME, if anything does
@@ -15,9 +17,9 @@ MIRROR/.bundler/approvals        signed approvals: STREAM-000007.json
 MIRROR/.bundler/receipt.key      what receipts are signed with
 MIRROR/.bundler/lock             held by whoever changes the mirror
 
-A web server needs `simple`, `files` and, since `simple` leads there, `.bundler/generations`. These
-can be read by everybody, whatever the umask; all else by the owner only. All of it is one
-filesystem: files are renamed from one folder to another.
+A web server needs `simple`, `files`, and for people `index.html` and `web`; and, since links lead
+there, `.bundler/generations`. These can be read by everybody, whatever the umask; all else by the
+owner only. All of it is one filesystem: files are renamed from one folder to another.
 """
 
 from __future__ import annotations
@@ -110,6 +112,16 @@ class Mirror:
         return self.root / "simple"
 
     @property
+    def front(self) -> Path:
+        """The link to the first page for people."""
+        return self.root / "index.html"
+
+    @property
+    def web(self) -> Path:
+        """The link to the other pages for people."""
+        return self.root / "web"
+
+    @property
     def files(self) -> Path:
         """The wheels and source distributions that may be served."""
         return self.root / "files"
@@ -184,7 +196,7 @@ class Mirror:
 
     def file_folder(self, sha256: Sha256) -> Path:
         """The folder of one file."""
-        return self.files / sha256[:2] / sha256
+        return self.root.joinpath("files", sha256[:2], sha256)
 
     def file_path(self, file: BundledFile) -> Path:
         """Where a file is filed.
@@ -194,7 +206,8 @@ class Mirror:
         """
         if not _FILENAME.fullmatch(file.filename):
             raise RefusedError(f"{file.filename!r:.160} cannot be the name of a file in a mirror")
-        return self.file_folder(file.blob.sha256) / file.filename
+        sha256 = file.blob.sha256
+        return self.root.joinpath("files", sha256[:2], sha256, file.filename)
 
     def locate(self, blob: Blob) -> Path | None:
         """Where a blob is: filed, or in the store; None if it is in neither. Nothing is read."""

@@ -13,6 +13,7 @@ from bundler.mirror.arrivals import Arrival, arrivals, forget, missing_of
 from bundler.mirror.attempt import Attempt
 from bundler.mirror.layout import Mirror
 from bundler.mirror.remembered import remembered
+from bundler.model.artifact import Sha256
 
 T = TypeVar("T")
 
@@ -24,19 +25,27 @@ class Landed:
     Attributes:
         volumes: Each once.
         now: How many of them came in this call and are whole.
-        damage: What was wrong with those that came in this call and are not.
+        damage: What was wrong with those that came in this call and are not, by their place.
         attempt: What the journal says of the one that came last.
     """
 
     volumes: list[Arrival] = field(default_factory=list)
     now: int = 0
-    damage: list[BundlerError] = field(default_factory=list)
+    damage: dict[tuple[Sha256, int], BundlerError] = field(default_factory=dict)
     attempt: Attempt | None = None
 
     def add(self, arrival: Arrival) -> None:
         """Take another volume, or the same again."""
         self.volumes = [each for each in self.volumes if each.place != arrival.place]
         self.volumes.append(arrival)
+
+    @property
+    def others(self) -> bool:
+        """Whether there is any volume but those that came now and were damaged.
+
+        Of a damaged one alone nothing goes live, also if all that it brings is here.
+        """
+        return self.now > 0 or any(each.place not in self.damage for each in self.volumes)
 
     @property
     def newest(self) -> Arrival:
@@ -63,7 +72,7 @@ def settle(
     for stream in sorted({stream for stream, _ in landed}):
         lacking: list[IncompleteError] = []
         for sequence, one in _by_sequence(mirror, stream, landed, observe):
-            if not one.volumes:  # what came was damaged, and is not needed
+            if one.damage and not one.others:
                 continue
             with failures.collected():
                 if (
@@ -96,3 +105,18 @@ def _by_sequence(
         if all(each.place != arrival.place for each in one.volumes):
             one.volumes.append(arrival)
     return sorted(found.items())
+
+
+def tell_mended(
+    landed: dict[tuple[str, int], Landed],
+    live: Iterable[tuple[str, int]],
+    failures: Failures,
+    observe: Observer,
+) -> None:
+    """What was wrong with a volume is no failure when its sequence is whole all the same."""
+    for place in live:
+        one = landed.get(place)
+        for error in one.damage.values() if one else ():
+            if error in failures.errors:
+                failures.errors.remove(error)
+                observe(Noticed(f"not needed any more: {error.message}"))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from bundler.model.amount import human_size
 from bundler.model.volume import VolumeIndex
 from bundler.model.volume_set import VolumeSet
-from bundler.report.text import human_size, short_digest
+from bundler.report.text import short_digest
 
 _STYLE = (
     "body{font:12pt sans-serif;margin:1cm}"

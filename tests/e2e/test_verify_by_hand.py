@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -103,5 +104,44 @@ def test_a_changed_frame_and_one_byte_more(tmp_path: Path) -> None:
     forged.rest = forged.rest[:-9] + b"\1" + forged.rest[-8:] + b"\0"
     lines = by_hand(forged.write(tmp_path / "volume"), root, tmp_path / "work")
     assert "frame: FAILED" in lines
-    stated, found = [int(line) for line in lines if line.isdecimal()]
+    *_, stated, found = [int(line) for line in lines if line.isdecimal()]
     assert found == stated + 1
+
+
+def test_a_folder_of_plain_files(tmp_path: Path) -> None:
+    files = {"files/a-1-py3-none-any.whl": b"a", "documents/profile.toml": b"p", "end": bytes(1024)}
+    folder, head = tmp_path / "web-000001.v01", tmp_path / "transport" / "web-000001.v01.json"
+    blobs = {name: digest(data) for name, data in files.items()}
+    index = {
+        "paths": {sha256: name for name, sha256 in blobs.items() if name != "end"},
+        "segments": [{"blobs": [{"sha256": blobs[name]} for name in files if name != "end"]}],
+        "tail": {"sha256": blobs["end"]},
+    }
+    head.parent.mkdir()
+    head.write_text(json.dumps(index))
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    subprocess.run(["tar", "-cf", folder / "head.tar", "transport"], cwd=tmp_path, check=True)
+    commands = "".join(blocks(section(PAGE, "A folder of plain files"), "sh"))
+
+    def run(name: str) -> list[str]:
+        work = tmp_path / name
+        work.mkdir()
+        done = subprocess.run(
+            ["/bin/sh", "-c", commands],
+            cwd=work,
+            env={**os.environ, "V": str(folder), "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.splitlines()
+
+    assert run("good") == [f"{name}: OK" for name in files]
+    (folder / "files" / "more").touch()
+    (folder / "link").symlink_to("end")
+    (folder / "end").write_bytes(b"")
+    lines = run("bad")
+    assert lines[0] == str(folder / "link")
+    assert lines[-2:] == ["end: FAILED", "files/more"]

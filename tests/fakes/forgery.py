@@ -139,7 +139,7 @@ class Forgery:
         self.entries[name] = canonical({**json.loads(self.entries[name]), **changed})
         if name == self.index_name and "size" in changed:
             volumes = json.loads(self.entries[self.set_name])["volumes"]
-            volumes[self.index.volume - 1]["size"] = changed["size"]
+            volumes[json.loads(self.entries[name])["volume"] - 1]["size"] = changed["size"]
             self.replace(self.set_name, {"volumes": volumes})
 
     def seal(self, packer: CryptoSigner, *officers: CryptoSigner) -> None:

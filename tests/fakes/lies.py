@@ -9,7 +9,7 @@ from typing import Any
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, MetaFile, Signed, Snapshot, Timestamp
 
-from bundler.archive.head import encode_head, read_head
+from bundler.archive.head import encode_head, head_size, read_head
 from bundler.model.canonical import canonical
 
 Head = dict[str, bytes]
@@ -53,9 +53,10 @@ def head_of(volume: Path) -> Head:
 
 
 def with_head(volume: Path, head: Head, out: Path) -> Path:
-    """A copy of a volume with another head in the same room."""
+    """A copy of a volume with another head, in the same room if it fits there."""
     with volume.open("rb") as file:
         size = read_head(file).size
         rest = file.read()
-    out.write_bytes(encode_head(head, size) + rest)
+    needed = head_size({name: len(data) for name, data in head.items()})
+    out.write_bytes(encode_head(head, max(size, needed)) + rest)
     return out

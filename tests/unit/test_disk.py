@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,11 +12,15 @@ from pathlib import Path
 import pytest
 
 from bundler.disk import (
+    NoRoomError,
     atomic_write,
     locked,
     make_folder,
     no_room_explained,
     read_whole,
+    require_room,
+    require_rooms,
+    sync_filesystem,
     sync_folder,
 )
 from bundler.errors import BundlerError
@@ -146,6 +152,37 @@ def test_sync_folder_wants_a_folder(tmp_path: Path) -> None:
         sync_folder(tmp_path / "missing")
 
 
+def test_sync_filesystem_wants_a_folder(tmp_path: Path) -> None:
+    sync_filesystem(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync_filesystem(tmp_path / "missing")
+
+
+class _Library:
+    """A C library whose disk is broken."""
+
+    @staticmethod
+    def syncfs(_descriptor: int) -> int:
+        ctypes.set_errno(errno.EIO)
+        return -1
+
+
+def test_sync_filesystem_says_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: _Library())
+    with pytest.raises(OSError, match="Input/output error"):
+        sync_filesystem(tmp_path)
+
+
+def test_sync_filesystem_where_the_system_syncs_only_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[None] = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    monkeypatch.setattr(os, "sync", lambda: synced.append(None))
+    sync_filesystem(tmp_path)
+    assert synced == [None]
+
+
 def test_read_whole_explains() -> None:
     with pytest.raises(BundlerError, match=r"/none cannot be read: No such file"):
         read_whole(Path("/none"))
@@ -155,3 +192,18 @@ def test_atomic_write_explains(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BundlerError, match="file/x cannot be written"):
         atomic_write(tmp_path / "file" / "x", b"")
+
+
+def test_what_will_not_fit_is_not_begun(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    with pytest.raises(NoRoomError, match=rf"{tmp_path}: {10**18} bytes are needed, \d+ are free"):
+        require_room(tmp_path / "not" / "there", 10**18)
+    require_room(tmp_path, free // 2)
+
+
+def test_two_folders_on_one_disk_share_its_room(tmp_path: Path) -> None:
+    most = shutil.disk_usage(tmp_path).free * 2 // 3
+    (tmp_path / "cache").mkdir()
+    require_rooms([(tmp_path / "cache", most)])
+    with pytest.raises(NoRoomError, match=rf"{tmp_path / 'cache'} and {tmp_path}: "):
+        require_rooms([(tmp_path / "cache", most), (tmp_path, most)])

@@ -17,8 +17,8 @@ from bundler.model.volume import Form
 from bundler.packable import Shape
 from bundler.receive import read_volume_head
 from tests.fakes.command import bundle, succeed
+from tests.fakes.media import check_whole, copy, flip, index_of
 from tests.fakes.sender import Receiver, Sender, make_receiver, make_sender, wheel
-from tests.unit.test_volumes import check_whole, copy, flip, index_of
 
 WHEELS = [wheel("alpha", size=700_000), wheel("beta"), wheel("gamma", size=2000)]
 FORMS: tuple[Form, ...] = ("tar", "files")
@@ -68,7 +68,7 @@ def test_plain_volumes_of_a_size(
     sender: Sender, receiver: Receiver, plain: dict[Form, Path]
 ) -> None:
     assert plain
-    found = sender.again(WHEELS, volume_size=400_000, shape=Shape(form="tar"))
+    found = sender.again(WHEELS, volume_size=300_000, shape=Shape(form="tar"))
     assert len(found) > 2
     receiver.unpack(*found[::-1])
     check_whole(receiver, WHEELS)
@@ -124,6 +124,9 @@ def test_a_plain_tar_that_goes_on(
 
 def test_a_tar_of_something_else(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
+    path.write_bytes(ustar.header("head.tar.txt", 10) + bytes(1000))
+    with pytest.raises(DamagedError, match=r"volume: its first entry is head\.tar\.txt"):
+        read_volume_head(path)
     path.write_bytes(b"head.tar" + bytes(1000))
     with pytest.raises(DamagedError, match=r"is not a bundle volume: not a plain tar header"):
         read_volume_head(path)

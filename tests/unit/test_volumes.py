@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,19 +15,18 @@ import pytest
 from bundler.archive.sliced import Sliced
 from bundler.archive.store import BlobStore
 from bundler.disk import NoRoomError
-from bundler.errors import BundlerError, DamagedError, IncompleteError, TrustError
-from bundler.events import Noticed, ignore
+from bundler.errors import BundlerError, DamagedError, IncompleteError
+from bundler.events import ignore
 from bundler.mirror.arrivals import missing_in
 from bundler.mirror.journal import read_history
-from bundler.model.artifact import Sha256
-from bundler.model.volume import VolumeIndex, is_index_name
-from bundler.model.volume_set import Base
-from bundler.packable import Shape
-from bundler.receive import read_volume_head
+from bundler.trust.gate import pin
 from tests.fakes.command import bundle, read_json
-from tests.fakes.sender import Receiver, Sender, Wheel, make_receiver, make_sender, wheel
+from tests.fakes.media import check_whole, copy, flip, index_of, notices
+from tests.fakes.mirrors import bundled, documents_of
+from tests.fakes.sender import Receiver, Sender, make_receiver, make_sender, wheel
+from tests.fakes.trust import blob, make_stream
 
-SIZE = 320_000
+SIZE = 230_000
 """Bytes; then alpha and most of beta are in volume 1, gamma and most of delta in volume 2."""
 
 WHEELS = [wheel(name, size=100_000) for name in ("alpha", "beta", "gamma", "delta", "eps")]
@@ -47,44 +47,6 @@ def volumes(sender: Sender) -> list[Path]:
 @pytest.fixture
 def receiver(sender: Sender, tmp_path: Path) -> Receiver:
     return make_receiver(sender, tmp_path / "mirror")
-
-
-def index_of(volume: Path) -> VolumeIndex:
-    entries = read_volume_head(volume).entries
-    (name,) = filter(is_index_name, entries)
-    return VolumeIndex.from_bytes(entries[name])
-
-
-def copy(volume: Path, folder: Path) -> Path:
-    target = folder / f"copy-{volume.name}"
-    if volume.is_dir():
-        shutil.copytree(volume, target)
-    else:
-        shutil.copy(volume, target)
-    return target
-
-
-def flip(volume: Path, *offsets: int) -> Path:
-    data = bytearray(volume.read_bytes())
-    for offset in offsets:
-        data[offset] ^= 1
-    volume.write_bytes(data)
-    return volume
-
-
-def notices(receiver: Receiver) -> list[str]:
-    return [event.message for event in receiver.heard if isinstance(event, Noticed)]
-
-
-def check_whole(receiver: Receiver, wheels: list[Wheel]) -> None:
-    """All of it is served, each byte, and nothing is left over."""
-    served = {Path(name).name: data for name, data in receiver.served().items()}
-    for name, data in wheels:
-        assert served[name] == data
-    state = receiver.mirror.state
-    assert not receiver.mirror.arrived.exists()
-    assert not (state / "blobs" / "sliced").exists()
-    assert list(receiver.mirror.store.scratch.iterdir()) == []
 
 
 # Volumes of one set.
@@ -148,7 +110,7 @@ def test_volumes_of_two_packings_together(tmp_path: Path) -> None:
     """Volume 1 of three and 2 to 4 of four: they overlap in the middle of a wheel."""
     sender = make_sender(tmp_path)
     large = sender.send(WHEELS, volume_size=SIZE)
-    small = sender.again(WHEELS, volume_size=290_000)
+    small = sender.again(WHEELS, volume_size=190_000)
     assert len(small) == 4
     receiver = make_receiver(sender, tmp_path / "mirror")
     with pytest.raises(IncompleteError) as caught:
@@ -169,150 +131,76 @@ def test_one_that_is_not_there_keeps_no_other_from_arriving(
     assert notices(receiver)[-1] == "web sequence 1 is live"
 
 
-# Deltas.
+# What was kept of volumes is judged again.
 
 
-@pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sender, list[list[Path]]]:
-    """Sequence 1, and a delta for each of 2, 3 and 4 upon the one before."""
-    sender = make_sender(tmp_path_factory.mktemp("chain"))
-    sets = [sender.send(versions(1))]
-    sets += [sender.send(versions(number), since=number - 1) for number in (2, 3, 4)]
-    return sender, sets
-
-
-def versions(number: int) -> list[Wheel]:
-    """Of 4, lib came with 2 and tool with 3."""
-    return [
-        wheel("same", size=5000),
-        wheel("app", f"{number}.0"),
-        wheel("lib", f"{min(number, 2)}.0"),
-        wheel("tool", "1.0" if number < 3 else "3.0"),
-    ]
-
-
-@pytest.fixture
-def deltas(chain: tuple[Sender, list[list[Path]]], tmp_path: Path) -> tuple[Receiver, list[Path]]:
-    sender, sets = chain
-    return make_receiver(sender, tmp_path / "mirror"), [paths[0] for paths in sets]
-
-
-def test_deltas_one_after_the_other(deltas: tuple[Receiver, list[Path]]) -> None:
-    receiver, paths = deltas
-    for number, path in enumerate(paths, start=1):
-        receiver.unpack(path)
-        assert receiver.live == number
-    check_whole(receiver, versions(4))
-
-
-def test_deltas_out_of_order_wait(deltas: tuple[Receiver, list[Path]]) -> None:
-    receiver, (first, second, third, fourth) = deltas
-    receiver.unpack(first)
-    with pytest.raises(IncompleteError) as caught:
-        receiver.unpack(fourth)
-    assert caught.value.message.startswith(
-        "web sequence 4 builds on sequence 3, which is not here (1 is)\n"
-    )
-    assert caught.value.hint == "bring sequence 3, or have a delta made with --since 1"
-    with pytest.raises(IncompleteError, match="web sequence 3 builds on sequence 2, which is not"):
-        receiver.unpack(third)
-    assert receiver.live == 1
-    assert [one.admission.sequence for one in receiver.unpack(second)] == [2, 3, 4]
-    assert receiver.live == 4
-    check_whole(receiver, versions(4))
-
-
-def test_deltas_in_one_call_in_any_order(deltas: tuple[Receiver, list[Path]]) -> None:
-    receiver, paths = deltas
-    assert [one.admission.sequence for one in receiver.unpack(*paths[::-1])] == [1, 2, 3, 4]
-    check_whole(receiver, versions(4))
-
-
-def test_a_skipped_base_with_nothing_live(deltas: tuple[Receiver, list[Path]]) -> None:
-    receiver, paths = deltas
-    with pytest.raises(IncompleteError) as caught:
-        receiver.unpack(paths[1])
-    assert "builds on sequence 1, which is not here (none is)" in caught.value.message
-    assert caught.value.hint == "bring sequence 1, or have a full bundle made"
-
-
-def test_what_waits_is_only_noted_while_others_come(deltas: tuple[Receiver, list[Path]]) -> None:
-    receiver, paths = deltas
-    receiver.unpack(paths[0])
-    with pytest.raises(IncompleteError):
-        receiver.unpack(paths[3])
-    lines = len(read_history(receiver.mirror).entries)
-    receiver.unpack(paths[1])
-    assert receiver.live == 2
-    assert notices(receiver)[-1] == "web sequence 4 still waits for the rest of it"
-    assert len(read_history(receiver.mirror).entries) == lines + 3
-
-
-def test_a_full_bundle_makes_a_lower_one_needless(
-    chain: tuple[Sender, list[list[Path]]], deltas: tuple[Receiver, list[Path]]
+@pytest.mark.parametrize("data", [b"", b"PK"])
+def test_a_kept_head_that_is_damaged_does_not_count(
+    receiver: Receiver, volumes: list[Path], data: bytes
 ) -> None:
-    receiver, paths = deltas
-    full = chain[0].again(versions(4))
-    (one,) = receiver.unpack(paths[1], *full)
-    assert one.admission.sequence == receiver.live == 4
-    check_whole(receiver, versions(4))
+    with pytest.raises(IncompleteError):
+        receiver.unpack(volumes[0])
+    (kept,) = receiver.mirror.arrived.rglob("*.head")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.write_bytes(data)
+    with pytest.raises(IncompleteError, match="of 3 volumes, 2 arrived"):
+        receiver.unpack(volumes[1])
+    assert any("web-000001, which arrived before, does not count: " in e for e in notices(receiver))
+    receiver.unpack(*volumes)
+    check_whole(receiver, WHEELS)
 
 
-def test_a_wrong_base(tmp_path: Path) -> None:
-    sender = make_sender(tmp_path)
-    first = sender.send(versions(1))
-    wrong = Base(1, Sha256("ab" * 32))
-    second = sender.send(versions(2), since=1, base=wrong)
-    receiver = make_receiver(sender, tmp_path / "mirror")
-    receiver.unpack(*first)
-    with pytest.raises(TrustError) as caught:
-        receiver.unpack(*second)
-    assert f"builds on sequence 1 with the manifest {wrong.manifest}; here, sequence 1" in str(
-        caught.value
-    )
-    assert receiver.live == 1
-
-
-def test_a_base_that_has_lost_files(tmp_path: Path) -> None:
-    sender = make_sender(tmp_path)
-    first, _second = sender.send(versions(1)), sender.send(versions(2))
-    third = sender.send(versions(3), since=1)
-    receiver = make_receiver(sender, tmp_path / "mirror")
-    receiver.unpack(*first)
-    shutil.rmtree(receiver.mirror.files)
-    receiver.mirror.files.mkdir()
-    with pytest.raises(IncompleteError) as caught:
-        receiver.unpack(*third)
-    assert caught.value.message.endswith("in no volume that was here: same-1.0-py3-none-any.whl")
+def test_streams_with_names_alike(tmp_path: Path, receiver: Receiver, volumes: list[Path]) -> None:
+    other = Sender(make_stream(tmp_path / "streams", "web-2"), tmp_path / "out")
+    pin(other.stream.root, receiver.mirror.trust)
+    wheels = [wheel("zeta", size=300_000), wheel("eta", size=100_000)]
+    theirs = other.send(wheels, volume_size=SIZE)
+    for path in (volumes[0], theirs[0]):
+        with pytest.raises(IncompleteError):
+            receiver.unpack(path)
+    assert [each.stream for each in missing_in(receiver.mirror, ignore)] == ["web", "web-2"]
+    receiver.unpack(*volumes)
     (missing,) = missing_in(receiver.mirror, ignore)
-    same = next(data for name, data in versions(3) if name.startswith("same"))
-    assert missing.sets[0].blobs == missing.blobs
-    assert [blob.size for blob in missing.blobs] == [len(same)]
-    (resent,) = sender.again(
-        versions(3), shape=Shape(kind="resend", wanted=lambda blob: blob in missing.blobs)
-    )
-    receiver.unpack(resent)
-    assert receiver.live == 3
-    check_whole(receiver, versions(3))
+    assert (missing.stream, missing.sets[0].arrived) == ("web-2", (1,))
+    receiver.unpack(*theirs)
+    check_whole(receiver, [*WHEELS, *wheels])
 
 
-def test_files_before_the_documents_that_name_them(tmp_path: Path) -> None:
+def test_of_many_volumes_ten_are_told(tmp_path: Path) -> None:
     sender = make_sender(tmp_path)
-    full = sender.send(versions(1))
-    wheels = {len(data) for _, data in versions(1)}
-    part = sender.again(
-        versions(1), shape=Shape(kind="resend", wanted=lambda blob: blob.size in wheels)
-    )
+    found = sender.send([wheel("big", size=2_500_000), wheel("tiny")], volume_size=SIZE)
     receiver = make_receiver(sender, tmp_path / "mirror")
     with pytest.raises(IncompleteError) as caught:
-        receiver.unpack(*part)
-    assert caught.value.message == (
-        f"{part[0]} (web-000001.v01): nobody can say yet whether same 1.0, app 1.0, lib 1.0,"
-        " tool 1.0 may come in: the documents of app, lib, same, tool have not arrived"
+        receiver.unpack(found[0])
+    lines = caught.value.message.splitlines()
+    assert len(lines) == 13
+    assert lines[2] == f"volume 2 of {len(found)} is missing; affects big"
+    assert lines[-1] == f"and {len(found) - 11} more volumes"
+    bad = [flip(copy(path, tmp_path), index_of(path).segments[-1].offset) for path in found]
+    with pytest.raises(DamagedError) as damaged:
+        receiver.unpack(*bad)
+    assert damaged.value.message.count("is damaged") == 0
+    assert damaged.value.message.count("its bytes are not those that were signed") == len(found)
+    receiver.unpack(*found)
+    check_whole(receiver, [wheel("tiny")])
+
+
+def test_a_blob_that_nobody_signed_leaves_no_head(tmp_path: Path) -> None:
+    """What a packing host added is not waited for."""
+    sender = make_sender(tmp_path)
+    sender.send(WHEELS[:2])
+    receiver = make_receiver(sender, tmp_path / "mirror")
+    described = sender.describe(WHEELS[:2], 1)
+    strange = wheel("evil")
+    sender.contents[blob(strange[1])] = strange[1]
+    lied = replace(
+        described,
+        documents=[*described.documents, *documents_of([bundled(strange)]).values()],
     )
-    assert caught.value.hint == "unpack the volumes that have them, then this volume again"
-    assert not any(receiver.mirror.store.has(blob) for blob in sender.contents)
-    assert full
+    (path,) = sender.pack(lied).volumes
+    with pytest.raises(DamagedError, match=r"\(evil 1\.0\), which the manifest does not name"):
+        receiver.unpack(path)
+    assert not receiver.mirror.arrived.exists()
 
 
 # Damage.
@@ -349,9 +237,10 @@ def test_what_was_damaged_comes_by_another_medium_in_the_same_call(
     tmp_path: Path, receiver: Receiver, volumes: list[Path]
 ) -> None:
     bad = flip(copy(volumes[1], tmp_path), index_of(volumes[1]).segments[1].offset)
-    with pytest.raises(DamagedError, match=r"beta 1\.0\): its bytes are not those"):
-        receiver.unpack(bad, *volumes)
-    assert receiver.live == 1
+    receiver.unpack(bad, *volumes)
+    assert any(
+        f"not needed any more: {bad} (web-000001.v02): f" in each for each in notices(receiver)
+    )
     check_whole(receiver, WHEELS)
 
 
@@ -389,22 +278,6 @@ def test_a_volume_that_is_cut_off(tmp_path: Path, receiver: Receiver, volumes: l
         f"(delta 1.0): the file ends at byte {index.segments[1].offset + 5}\n"
         "affects delta-1.0-py3-none-any.whl, eps-1.0-py3-none-any.whl"
     )
-
-
-def test_a_refused_sequence_is_not_tried_again(
-    tmp_path: Path, chain: tuple[Sender, list[list[Path]]]
-) -> None:
-    """What a scanner refused is forgotten: the same volumes must come again."""
-    sender, sets = chain
-    receiver = make_receiver(sender, tmp_path / "mirror")
-    receiver.unpack(*sets[0])
-    with pytest.raises(IncompleteError):
-        receiver.unpack(*sets[2])
-    words = ("--into", receiver.mirror.root, "--scan", "/bin/false {folder}")
-    result = bundle("unpack", *sets[1], *words)
-    assert result.exit_code == 4
-    assert receiver.live == 1
-    assert not receiver.mirror.arrived.exists()
 
 
 # Interruption, room and media.
@@ -611,10 +484,8 @@ def test_the_commands_take_several_volumes(
     assert [(each["stream"], each["sequence"]) for each in done["sequences"]] == [("web", 1)]
 
 
-def test_inspect_takes_one_bundle_at_a_time(
-    volumes: list[Path], chain: tuple[Sender, list[list[Path]]]
-) -> None:
-    other = chain[1][0][0]
+def test_inspect_takes_one_bundle_at_a_time(tmp_path: Path, volumes: list[Path]) -> None:
+    (other,) = make_sender(tmp_path).send(WHEELS[:1])
     refused = bundle("inspect", volumes[0], other)
     assert refused.exit_code == 4
     assert f"{other} is of another bundle than the volumes before it" in refused.stderr

@@ -329,3 +329,23 @@ def test_sizes_that_cannot_be_are_refused_before_reading(
     index, data = volume_of(frames, [Blob(BLOB.sha256, size)])
     with pytest.raises(DamagedError, match="the index gives it sizes that cannot be"):
         unpack(index, data, 0, BlobStore(tmp_path))
+
+
+@pytest.mark.parametrize("stream", [changed(STREAM, 512, b"five"), changed(STREAM, 0, b"x")])
+def test_a_plain_frame_that_should_not_have_been_signed(tmp_path: Path, stream: bytes) -> None:
+    index, data = volume_of([(stream, len(stream))], [BLOB])
+    store = BlobStore(tmp_path)
+    plain = VerifiedIndex(dataclasses.replace(index, form="tar"))
+    with pytest.raises(DamagedError, match=r"frame 1 of 2, .*(has another digest|its tar headers)"):
+        unpack(plain, data, 0, store)
+    check_whole(store)
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_a_file_of_another_size_than_its_frame(tmp_path: Path, size: int) -> None:
+    blob = Blob(BLOB.sha256, size)
+    index, data = volume_of([(b"four", 4)], [blob])
+    paths = {blob.sha256: "files/x"}
+    plain = VerifiedIndex(dataclasses.replace(index, form="files", paths=paths))
+    with pytest.raises(DamagedError, match="the index gives it sizes that cannot be"):
+        unpack(plain, data, 0, BlobStore(tmp_path))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,6 +23,7 @@ from securesystemslib.signer import CryptoSigner
 from bundler.errors import BundlerError
 from bundler.events import ignore
 from bundler.model.canonical import canonical
+from bundler.model.volume import Form
 from bundler.receive import verify
 from bundler.trust.gate import anchor_from_root
 from tests.fakes.documents import ROOT
@@ -519,3 +521,208 @@ def test_both_programs_agree(sent: Sent, tmp_path: Path) -> None:
     assert [each for each in found if each[1] != each[2]] == []
     assert sum(good for _, good, _ in found) >= 2
     assert len(found) > 45
+
+
+# Sets of volumes, plain tars, parts of files.
+
+
+def sent_in(folder: Path, form: Form, *, cut: bool) -> Sent:
+    first, second, packer = (CryptoSigner.generate_ed25519() for _ in range(3))
+    stream = make_stream(folder, signers=[first, second], threshold=2, packing=packer)
+    root = folder / "root.json"
+    root.write_bytes(stream.root)
+    volumes = [make_volume(folder / name, stream, form=form, cut=cut) for name in ("good", "later")]
+    return Sent(volumes[0], volumes[1], root, (first, second), packer)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Sent:
+    return sent_in(tmp_path_factory.mktemp("plain"), "tar", cut=False)
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> Sent:
+    return sent_in(tmp_path_factory.mktemp("cut"), "tar", cut=True)
+
+
+def test_a_plain_tar(plain: Sent) -> None:
+    assert check(plain.volume, plain.root) == (
+        0,
+        "good: web sequence 1, full, volume 1 of 1, 3 files",
+    )
+
+
+def test_parts_of_a_file(cut: Sent, tmp_path: Path) -> None:
+    good = (0, "good: web sequence 1, full, volume 1 of 1, 4 files")
+    assert check(cut.volume, cut.root) == good
+    packed = sent_in(tmp_path, "zst", cut=True)
+    assert check(packed.volume, packed.root) == good
+
+
+def changed_index(change: Callable[[Any, str], None]) -> Callable[[Sent, Path], Path]:
+    """The packing host says something else of the volume."""
+
+    def damage(sent: Sent, path: Path) -> Path:
+        forged = sent.forgery()
+        index = json.loads(forged.entries[forged.index_name])
+        change(index, next(iter(index["slices"]), ""))
+        forged.replace(forged.index_name, index)
+        forged.seal(sent.packer)
+        return forged.write(path)
+
+    return damage
+
+
+def changed_set(changed: dict[str, Any]) -> Callable[[Sent, Path], Path]:
+    """The packing host says something else of the set."""
+
+    def damage(sent: Sent, path: Path) -> Path:
+        forged = sent.forgery()
+        forged.replace(forged.set_name, changed)
+        forged.seal(sent.packer)
+        return forged.write(path)
+
+    return damage
+
+
+def set_of_another(sent: Sent, path: Path) -> Path:
+    """Not signed by anybody."""
+    forged = sent.forgery()
+    forged.replace(forged.set_name, {"kind": "resend"})
+    return forged.write(path)
+
+
+def longer_than_said(index: Any, _: str) -> None:
+    index["segments"][0]["frames"][0]["length"] += 1
+
+
+def part_of_another(index: Any, part: str) -> None:
+    index["slices"][part]["whole"]["sha256"] = "0" * 64
+
+
+def beyond_the_end(index: Any, part: str) -> None:
+    index["slices"][part]["offset"] += 3000
+
+
+def part_as_large_as_the_whole(index: Any, part: str) -> None:
+    sizes = {each["sha256"]: each["size"] for each in index["segments"][1]["blobs"]}
+    index["slices"][part] |= {"offset": 0, "whole": {"sha256": "0" * 64, "size": sizes[part]}}
+
+
+def part_that_is_not_there(index: Any, part: str) -> None:
+    index["slices"]["0" * 64] = index["slices"][part]
+
+
+IN_TAR: dict[str, tuple[Callable[[Sent, Path], Path], str]] = {
+    "name": (flipped(lambda _: 1), "this is not a bundle volume"),
+    "size": (flipped(lambda _: 130), "this is not a bundle volume"),
+    "mode": (flipped(lambda _: 103), "this is not a bundle volume"),
+    "header": (flipped(lambda data: data.index(b"metadata/1.root.json")), "no plain tar header"),
+    "manifest": (flipped(lambda data: data.index(b"bundler 0")), "manifest.json is not the one"),
+    "set": (set_of_another, "transport/web-000001.set.json is not the one that was signed"),
+    "room": (flipped(lambda _: (1 << 18) - 1), "bytes behind the last entry of the head"),
+    "first run": (flipped(lambda _: 1 << 18), f"the frame at byte {1 << 18} is not as signed"),
+    "zeros": (flipped(lambda data: len(data) - 1), "is not as signed"),
+    "truncated": (truncated, "is not as signed"),
+    "appended": (appended, "the file does not end where it must"),
+    "another name": (a_file_under_another_name, f"no {'0' * 64}"),
+    "length": (changed_index(longer_than_said), f"the frame at byte {1 << 18} is not as signed"),
+    "form": (
+        changed_index(lambda index, _: index.update(form="zst")),
+        "transport/web-000001.v01.json does not fit",
+    ),
+    "volumes": (
+        changed_index(lambda index, _: index.update(volumes=2)),
+        "transport/web-000001.v01.json does not fit",
+    ),
+    "yes for one": (
+        changed_index(lambda index, _: index.update(volumes=True)),
+        "transport/web-000001.v01.json does not fit",
+    ),
+    "manifest of set": (
+        changed_set({"manifest": "0" * 64}),
+        "transport/web-000001.set.json does not fit",
+    ),
+    "sequence of set": (changed_set({"sequence": 2}), "transport/web-000001.set.json does not fit"),
+    "size in set": (
+        changed_set({"volumes": [{"size": 1, "parity": False, "projects": []}]}),
+        "transport/web-000001.v01.json does not fit",
+    ),
+    "no volumes": (changed_set({"volumes": []}), "1 where a number belongs"),
+    "kind": (changed_set({"kind": "half"}), "the set is a half"),
+    "delta on nothing": (changed_set({"kind": "delta"}), "the set is a delta"),
+    "delta on itself": (
+        changed_set({"kind": "delta", "base": {"sequence": 1, "manifest": "0" * 64}}),
+        "1 where a number belongs",
+    ),
+}
+
+IN_PARTS: dict[str, tuple[Callable[[Sent, Path], Path], str]] = {
+    "another": (changed_index(part_of_another), "it brings files that nothing names"),
+    "end": (changed_index(beyond_the_end), "is no part"),
+    "whole": (changed_index(part_as_large_as_the_whole), "is no part"),
+    "absent": (changed_index(part_that_is_not_there), "is no part"),
+    "none": (
+        changed_index(lambda index, _: index.update(slices={})),
+        "it brings files that nothing names",
+    ),
+    "below 0": (
+        changed_index(lambda index, part: index["slices"][part].update(offset=-1)),
+        "-1 where a number belongs",
+    ),
+    "byte": (flipped(lambda data: len(data) - 3000), "is not as signed"),
+}
+
+
+@pytest.mark.parametrize("name", IN_TAR)
+def test_a_damaged_tar_is_refused(plain: Sent, tmp_path: Path, name: str) -> None:
+    damage, why = IN_TAR[name]
+    code, said = check(damage(plain, tmp_path / "volume"), plain.root)
+    assert (code, said.partition(": ")[0]) == (4, "refused")
+    assert why in said
+
+
+@pytest.mark.parametrize("name", IN_PARTS)
+def test_damaged_parts_are_refused(cut: Sent, tmp_path: Path, name: str) -> None:
+    damage, why = IN_PARTS[name]
+    code, said = check(damage(cut, tmp_path / "volume"), cut.root)
+    assert (code, said.partition(": ")[0]) == (4, "refused")
+    assert why in said
+
+
+def test_a_resend_without_documents(tmp_path: Path) -> None:
+    packer = CryptoSigner.generate_ed25519()
+    stream = make_stream(tmp_path, packing=packer)
+    root = tmp_path / "root.json"
+    root.write_bytes(stream.root)
+    forged = Forgery.of(make_volume(tmp_path / "volume", stream, documents=False))
+    forged.replace(forged.set_name, {"kind": "resend"})
+    forged.seal(packer)
+    code, said = check(forged.write(tmp_path / "volume"), root)
+    assert (code, said) == (
+        0,
+        "good: web sequence 1, resend, volume 1 of 1, 1 files, but not all project documents",
+    )
+
+
+def test_a_delta_of_which_volumes_are_missing(sent: Sent, tmp_path: Path) -> None:
+    forged = Forgery.of(sent.later)
+    (one,) = json.loads(forged.entries[forged.set_name])["volumes"]
+    base = {"sequence": 1, "manifest": "0" * 64}
+    forged.replace(forged.set_name, {"kind": "delta", "base": base, "volumes": [one] * 3})
+    forged.replace(forged.index_name, {"volumes": 3})
+    forged.seal(sent.packer)
+    volume = forged.write(tmp_path / "volume")
+    argv = [sys.executable, str(PROGRAM), str(volume), str(volume), "--root", str(sent.root)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    good = f"{volume}: good: web sequence 2, delta on sequence 1, volume 1 of 3, 3 files"
+    missing = "not seen: volumes 2, 3 of web sequence 2, delta on sequence 1"
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[:3] == [good, good, missing]
+
+
+def test_a_folder_is_refused(sent: Sent, tmp_path: Path) -> None:
+    assert check(tmp_path, sent.root) == (
+        4,
+        "refused: a folder: check it by hand, as docs/verify-by-hand.md says",
+    )
