@@ -50,10 +50,9 @@ Words: TypeAlias = Sequence[str | Path]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: whether it was killed, how many steps it made and which blobs it kept."""
+    """How a run ended: whether it was killed, and which blobs it had written."""
 
     killed: bool
-    steps: int
     blobs: tuple[str, ...]
 
 
@@ -74,22 +73,20 @@ class Tally:
 def _child(words: Sequence[str], root: str, kill_at: int, log: str) -> None:
     """Run one command; before step `kill_at` below `root`, be killed."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    steps = 0
+    first, steps = os.getpid(), 0
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal steps
-        is_writing = event == "open" and isinstance(arguments[2], int)
-        if not (event in _STEPS or (is_writing and arguments[2] & _WRITING)):  # type: ignore[operator] # it is an int
-            return
-        path = os.fspath(arguments[0]) if isinstance(arguments[0], (str, os.PathLike)) else ""
-        if not str(path).startswith(root):
-            return
-        steps += 1
-        if steps == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        target = str(arguments[1]) if event == "os.rename" else ""
-        kept = os.path.basename(target) if "/partial/" in str(path) else ""  # noqa: PTH119 - opens nothing
-        os.write(descriptor, f"{steps} {kept}\n".encode())
+        is_open = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING
+        path = str(arguments[0]) if is_open or event in _STEPS else ""
+        if path.startswith(root):
+            steps += 1
+            if steps == kill_at:
+                # The planner is a process of its own, with steps of its own.
+                os.kill(first, signal.SIGKILL)
+                os.kill(os.getpid(), signal.SIGKILL)
+            if event == "os.rename" and "/partial/" in path:
+                os.write(descriptor, f"{arguments[1]}\n".encode())
 
     said = os.open(f"{log}.said", os.O_WRONLY | os.O_CREAT)
     os.dup2(said, 1)
@@ -116,18 +113,17 @@ def run(words: Words, root: Path, *, kill_at: int = 0, after: float = 0) -> Outc
         process.join(_PATIENCE)
         killed = process.exitcode == -signal.SIGKILL
         assert killed or process.exitcode == 0, log.with_suffix(".said").read_text()
-        lines = [line.split(" ") for line in log.read_text().splitlines()] if log.exists() else []
-    kept = tuple(name for _, name in lines if len(name) == _DIGITS)
-    return Outcome(killed, int(lines[-1][0]) if lines else 0, kept)
+        paths = log.read_text().split() if log.exists() else []
+    return Outcome(killed, tuple(path for path in paths if len(Path(path).name) == _DIGITS))
 
 
-def state(mirror: Path) -> dict[str, bytes | str]:
+def state(mirror: Path) -> dict[str, bytes]:
     """All that a mirror has, but for its journal, which has times."""
-    found: dict[str, bytes | str] = {}
+    found: dict[str, bytes] = {}
     for path in sorted(mirror.rglob("*")):
         name = str(path.relative_to(mirror))
         if path.is_symlink():
-            found[name] = str(path.readlink())
+            found[name] = str(path.readlink()).encode()
         elif path.is_file() and not name.startswith(".bundler/journal"):
             found[name] = path.read_bytes()
     return found
@@ -141,7 +137,7 @@ class Sweep:
     folder: Path
     tally: Tally = field(default_factory=Tally)
     volumes: list[Path] = field(default_factory=list)
-    wanted: dict[str, bytes | str] = field(default_factory=dict)
+    wanted: dict[str, bytes] = field(default_factory=dict)
     tries: int = 0
 
     def prepare(self) -> None:
@@ -188,16 +184,17 @@ class Sweep:
         place = self.folder / f"try{self.tries}"
         words = self.creating(place / "home", place / "out")
         first = run(words, place, kill_at=kill_at, after=after)
-        there = {path.name for path in (place / "home").rglob("sha256/*/*")}
+        there = {str(path) for path in (place / "home").rglob("sha256/*/*")}
+        cached = {Path(path).name for path in there}
         before = {path.name for path in (place / "out").glob("*")}
         asked = len(self.host.index.requests)
         second = run(words, place)
         fetched = {Path(path).name for path in self.host.index.paths()[asked:]}
         wheels = {Path(name).name: Path(name).parent.name for name in self.wanted}
-        again = [name for name in fetched if wheels.get(name) in there]
+        again = [name for name in fetched if wheels.get(name) in cached]
         made = [path for path in (place / "out").glob("*.tar.zst") if path.name not in before]
         run(("unpack", *sorted(made), "--into", mirror), mirror)
-        differs = [name for name in _differences(self.wanted, state(mirror)) if _is_carried(name)]
+        differs = _differences(_carried(self.wanted), _carried(state(mirror)))
         parts = [path.name for path in (place / "out").iterdir() if path.name.endswith(".part")]
         again += [name for name in second.blobs if name in there]
         self._count(
@@ -219,13 +216,19 @@ class Sweep:
             self.tally.faults.append(f"{what}: done again or left over: {', '.join(again)}")
 
 
-def _differences(one: dict[str, bytes | str], other: dict[str, bytes | str]) -> list[str]:
+def _differences(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
     return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
 
 
-def _is_carried(name: str) -> bool:
-    """Whether it comes from blobs alone; the rest has signatures, which have times."""
-    return name.startswith((".bundler/blobs/", "files/")) or "/simple/" in name
+def _carried(found: dict[str, bytes]) -> dict[str, bytes]:
+    """What comes from blobs alone; the rest has the time of the run, in a manifest or signature."""
+    return {
+        name: data
+        for name, data in found.items()
+        if name.startswith("files/")
+        or "/simple/" in name
+        or (name.startswith(".bundler/blobs/") and b'"created":' not in data)
+    }
 
 
 @contextmanager
