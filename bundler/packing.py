@@ -109,10 +109,7 @@ def pack(
         _locks_folder(out / f"{label}.locks", described.locks) as locks,
         _spreader(described, largest, shape, out / label, packer) as spreader,
     ):
-        first = documents(described, shape) if shape.kind != "full" else None
-        spreader.write(
-            [*([first] if first else []), *releases(described, shape)], blobs.open, blobs.give_up
-        )
+        spreader.write(list(releases(described, shape)), blobs.open, blobs.give_up)
         if ending is not None:
             manifest = ending.complete(manifest)
         if behind := list(contents(manifest, shape)):
@@ -210,8 +207,7 @@ def _spreader(
         )
 
     begin = Begin(writer=writer, reserve=lambda listed: head_reserve(listed, others, limits))
-    everywhere = first if shape.kind == "full" else None
-    return Spreader(begin, limits, everywhere, segments, observe=packer.observe)
+    return Spreader(begin, limits, first, segments, observe=packer.observe)
 
 
 def _volume_set(manifest: Manifest, shape: Shape, volumes: Sequence[VolumeSummary]) -> VolumeSet:

@@ -19,7 +19,7 @@ from bundler.packable import Shape
 from tests.fakes.sender import Receiver, Sender, Wheel, damage, make_receiver, make_sender, wheel
 from tests.fakes.trust import blob
 
-SIZE = 400_000
+SIZE = 360_000
 WHEELS = [wheel("cut", size=500_000), *(wheel(f"lib{n}", size=60_000) for n in range(8))]
 
 

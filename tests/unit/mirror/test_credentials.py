@@ -17,7 +17,7 @@ from bundler.mirror.credentials import Credentials
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TOKEN = "0f" * 32
 DIGEST = hashlib.sha256(TOKEN.encode()).hexdigest()
-SLOW = bcrypt.hashpw(b"right", bcrypt.gensalt(4)).decode()
+SLOW = bcrypt.hashpw(b"right", b"$2b$04$abcdefghijklmnopqrstuu").decode()
 ARGON = argon2.PasswordHasher(1, 64, 1).hash("correct:horse")
 
 
