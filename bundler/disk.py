@@ -6,15 +6,17 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from bundler.errors import BundlerError
 
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}")
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -118,6 +120,19 @@ def make_folder(folder: Path, mode: int = 0o755) -> None:
             raise NotADirectoryError(errno.ENOTDIR, text, str(folder)) from error
     else:
         folder.chmod(mode)
+
+
+def sweep_folder(folder: Path, but: Collection[Path] = ()) -> None:
+    """Remove what `atomic_write` has left there and below in processes that were killed.
+
+    Nobody else may be writing there. Folders in `but` are passed over.
+    """
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            if path not in but:
+                sweep_folder(path)
+        elif _TEMPORARY.fullmatch(path.name):
+            path.unlink()
 
 
 def atomic_write(path: Path, data: bytes, mode: int = 0o644) -> None:

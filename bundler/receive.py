@@ -156,8 +156,8 @@ def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Rece
     """
     failures, landed = Failures(), dict[tuple[str, int], Landed]()
     with mirror.locked():
+        mirror.sweep()
         journal = Journal.open(mirror, inside.operator)
-        mirror.store.sweep()
         Sliced(mirror.store).sweep()
         require_room_for(volumes, mirror)
         with EarlyChecks(partial(look_into, mirror)) as early:

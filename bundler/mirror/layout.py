@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundler.archive.store import BlobStore
-from bundler.disk import locked, make_folder
+from bundler.disk import locked, make_folder, sweep_folder
 from bundler.errors import BundlerError, RefusedError
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import BundledFile
@@ -193,6 +193,11 @@ class Mirror:
             BundlerError: if another process holds it.
         """
         return locked(self.lock, str(self.root))
+
+    def sweep(self) -> None:
+        """Remove what writers that were killed have left; the caller holds the lock."""
+        self.store.sweep()
+        sweep_folder(self.state, but=(self.store.root, self.generations))
 
     def file_folder(self, sha256: Sha256) -> Path:
         """The folder of one file."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -47,6 +48,7 @@ class Sender:
     folder: Path
     contents: dict[Blob, bytes] = field(default_factory=dict)
     sent: int = 0
+    clock: Callable[[], datetime] = the_time
 
     def describe(self, wheels: Sequence[Wheel], sequence: int) -> Described:
         """The documents of a mirror with these wheels."""
@@ -82,7 +84,7 @@ class Sender:
         packer = Packer(
             authority=self.stream.authority,
             signers=self.stream.signers,
-            now=the_time(),
+            now=self.clock(),
             observe=ignore,
         )
         blobs = Blobs(open=self.open, give_up=lambda: None)

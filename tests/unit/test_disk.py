@@ -20,6 +20,7 @@ from bundler.disk import (
     read_whole,
     require_room,
     require_rooms,
+    sweep_folder,
     sync_filesystem,
     sync_folder,
 )
@@ -118,6 +119,25 @@ def test_atomic_write_takes_the_longest_name(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 255)
     atomic_write(path, b"x")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_has_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "big").mkdir()
+    leftovers = [tmp_path / ".0123456789abcdef", tmp_path / "a" / "b" / ".00000000000000ff"]
+    others = [
+        tmp_path / "0123456789abcdef",
+        tmp_path / ".0123456789abcdef0",
+        tmp_path / ".0123456789abcdeF",
+        tmp_path / "a" / ".hidden",
+        tmp_path / "big" / ".0123456789abcdef",
+    ]
+    for path in (*leftovers, *others):
+        path.touch()
+    (tmp_path / "link").symlink_to("big")
+    sweep_folder(tmp_path, but=[tmp_path / "big"])
+    assert not any(path.exists() for path in leftovers)
+    assert all(path.exists() for path in others)
 
 
 def test_make_folder_leaves_what_is_there(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from importlib import resources
 
 from packaging.utils import NormalizedName
 
-from bundler.disk import atomic_write
+from bundler.disk import atomic_write, sweep_folder
 from bundler.events import Noticed, Observer
 from bundler.mirror.generations import folder_of, live
 from bundler.mirror.layout import Mirror, metadata_path
@@ -138,8 +138,10 @@ def renew_pages(mirror: Mirror) -> None:
     record = read_record(folder)
     if not record.current:
         return  # written by another version of this program: they stay together
-    entries = list(record.entries.values())
-    for path, data in other_pages(union_of(mirror, shown), shown.number, entries).items():
+    pages = other_pages(union_of(mirror, shown), shown.number, list(record.entries.values()))
+    written = {(folder / path).parent for path in pages}
+    sweep_folder(folder, but=[each for each in folder.iterdir() if each not in written])
+    for path, data in pages.items():
         page = folder / path
         if not page.is_file() or page.read_bytes() != data:
             atomic_write(page, data)

@@ -28,12 +28,6 @@ SIZE = 146_000
 LIMITS = Limits(size=SIZE)
 
 
-@pytest.fixture(autouse=True)
-def _heads_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left of a volume is not a matter of what its head says."""
-    monkeypatch.setattr("bundler.archive.pack._HEAD_UNIT", 65_536)
-
-
 def wanted(contents: Contents, *parts: bytes, label: str = "a 1") -> Wanted:
     return Wanted(label=label, blobs=[contents.add(data) for data in parts])
 
