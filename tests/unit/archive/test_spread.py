@@ -15,6 +15,7 @@ from bundler.archive import ustar
 from bundler.archive.pack import VolumeWriter, head_reserve
 from bundler.archive.room import Limits, most_volumes
 from bundler.archive.spread import MOST_VOLUMES, Begin, Spreader
+from bundler.archive.store import BlobStore
 from bundler.archive.wanted import Wanted
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Event, Finished, Started
@@ -236,6 +237,22 @@ def test_what_is_written_later_goes_behind(tmp_path: Path) -> None:
         assert [each.size for each in spreader.summaries(indexes)] == [x.size for x in indexes]
         assert not any(each.parity for each in spreader.summaries(indexes))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_row_of_parity_that_fits_nowhere_is_refused(tmp_path: Path) -> None:
+    """Volumes that may have any content have more of it than a row, which does not compress."""
+    contents = Contents()
+    segments = [wanted(contents, bytes(500_000))]
+    begin = Begin(
+        writer=lambda number, reserved: VolumeWriter(tmp_path / str(number), reserved),
+        reserve=lambda listed_bytes: head_reserve(listed_bytes, {}, LIMITS),
+    )
+    store = BlobStore(tmp_path / "store", durable=False)
+    with Spreader(begin, LIMITS, None, segments) as spreader:
+        spreader.write(segments, contents.open)
+        with pytest.raises(BundlerError, match=f"a volume of {SIZE} bytes is too small"):
+            spreader.add_parity(1, contents.open, store)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
 def test_the_bound_counts_contents_too() -> None:
