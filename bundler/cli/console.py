@@ -27,8 +27,9 @@ from rich.text import Text
 
 from bundler.errors import BundlerError
 from bundler.events import Advanced, Event, Finished, Noticed, Observer, Started, ignore
+from bundler.model.amount import counted, human_size
 from bundler.model.canonical import Json
-from bundler.report.text import counted, human_size, printable
+from bundler.report.text import printable
 
 _NO_READER = 141  # what a shell reports for a program that SIGPIPE ended
 _INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended

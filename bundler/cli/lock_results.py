@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
+from bundler.model.amount import counted, human_size
 from bundler.model.artifact import is_sdist, parse_file_name
 from bundler.model.canonical import Json
-from bundler.report.text import counted, human_size, printable
+from bundler.report.text import printable
 from bundler.trust.advice import publisher_table
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bundler.model.amount import counted, human_size
 from bundler.model.canonical import Json
-from bundler.report.text import counted, human_size, printable
+from bundler.report.text import printable
 
 if TYPE_CHECKING:  # each command loads one side only
     from bundler.packing import Created

@@ -1,6 +1,8 @@
 """Where everything is in a mirror folder.
 
 MIRROR/simple                    → .bundler/generations/000007/simple, the live pages
+MIRROR/index.html                → simple/../index.html, the first page for people
+MIRROR/web                       → simple/../web, the others
 MIRROR/files/ab/abcd…/NAME.whl   each wheel under its digest, with NAME.whl.metadata beside it
 MIRROR/files/ab/abcd…/NAME.tar.gz    each source distribution
 MIRROR/files/ab/abcd…/NAME.provenance    what vouches for the file NAME, if anything does
@@ -14,9 +16,9 @@ MIRROR/.bundler/approvals        signed approvals: STREAM-000007.json
 MIRROR/.bundler/receipt.key      what receipts are signed with
 MIRROR/.bundler/lock             held by whoever changes the mirror
 
-A web server needs `simple`, `files` and, since `simple` leads there, `.bundler/generations`. These
-can be read by everybody, whatever the umask; all else by the owner only. All of it is one
-filesystem: files are renamed from one folder to another.
+A web server needs `simple`, `files`, and for people `index.html` and `web`; and, since links lead
+there, `.bundler/generations`. These can be read by everybody, whatever the umask; all else by the
+owner only. All of it is one filesystem: files are renamed from one folder to another.
 """
 
 from __future__ import annotations
@@ -107,6 +109,16 @@ class Mirror:
     def simple(self) -> Path:
         """The link to the live pages; absent until something was published."""
         return self.root / "simple"
+
+    @property
+    def front(self) -> Path:
+        """The link to the first page for people."""
+        return self.root / "index.html"
+
+    @property
+    def web(self) -> Path:
+        """The link to the other pages for people."""
+        return self.root / "web"
 
     @property
     def files(self) -> Path:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundler.disk import make_folder, no_room_explained, set_mode, sync_folder
+from packaging.utils import NormalizedName
+
+from bundler.disk import no_room_explained, sync_filesystem, sync_folder
 from bundler.errors import BundlerError, DamagedError
-from bundler.events import Advanced, Finished, Noticed, Observer, Started
-from bundler.mirror.filing import Fresh, check_wheels, file_provenance, file_wheels, in_threads
+from bundler.events import Noticed, Observer
+from bundler.mirror.filing import Fresh, check_wheels, file_provenance, file_wheels
 from bundler.mirror.generations import (
     RECORD,
     UNFINISHED,
@@ -32,14 +32,15 @@ from bundler.mirror.generations import (
     sweep,
 )
 from bundler.mirror.layout import ONE_FILESYSTEM, Mirror
-from bundler.mirror.pages import HTML_NAME, JSON_NAME, list_pages, project_pages
+from bundler.mirror.pages import HTML_NAME, JSON_NAME
 from bundler.mirror.policy import check_approved, is_approved
-from bundler.mirror.union import Union, survey, union_with
+from bundler.mirror.union import Union, survey, unchanged, union_with
+from bundler.mirror.web.record import Record, read_record
+from bundler.mirror.web.write import link_pages, project_path
+from bundler.mirror.writing import write_pages
 from bundler.model.artifact import Blob, Sha256
-from bundler.model.manifest import VerifiedManifest
+from bundler.model.manifest import Manifest, VerifiedManifest
 from bundler.trust.approval import Statement
-
-_PAGES = "write pages"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,24 +116,25 @@ def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> P
     if former.streams.get(manifest.stream) != shown:
         check_approved(mirror, Statement(manifest.stream, manifest.sequence, shown.manifest.sha256))
     anew = former.streams.get(manifest.stream) != shown or not _has_pages(mirror, former, manifest)
+    record, same = Record(), dict[NormalizedName, int]()
     if anew:
         union = union_with(mirror, manifest, former)
+        record = read_record(folder_of(mirror, former.number))
+        same = _same(union, manifest, former, record)
     else:
         # Also first, so that a manifest that another stream waits for comes back in any case.
         _keep(mirror, shown.manifest, data)
         union = Union(mirror, (manifest,))
-    found = survey(union, manifest)
+    found = survey(union, manifest, same)
     if anew or found.fresh:
         file_wheels(mirror, found.fresh, observe)
     file_provenance(mirror, found.provenance)
     generation = former
     if anew:
-        attested = (blob for _wheel, blob in found.provenance)
         sweep(mirror)
         _keep(mirror, shown.manifest, data)
-        mirror.store.sync([shown.manifest, *manifest.blobs(), *attested])
         generation = Generation(former.number + 1, {**former.streams, manifest.stream: shown})
-        _show(mirror, union, generation, observe)
+        _show(mirror, union, generation, record, same, observe)
     return Published(
         changed=anew or bool(found.fresh),
         generation=generation.number,
@@ -163,12 +165,29 @@ def _former(mirror: Mirror, observe: Observer) -> Generation:
 
 def _has_pages(mirror: Mirror, generation: Generation, manifest: VerifiedManifest) -> bool:
     """Whether the pages are still there; what is in them is not read."""
-    simple = folder_of(mirror, generation.number) / "simple"
+    folder = folder_of(mirror, generation.number)
+    simple = folder / "simple"
     return all(
         (simple / name / page).is_file()
         for name in ("", *manifest.projects)
         for page in (HTML_NAME, JSON_NAME)
-    )
+    ) and all((folder / project_path(name)).is_file() for name in manifest.projects)
+
+
+def _same(
+    union: Union, manifest: Manifest, former: Generation, record: Record
+) -> dict[NormalizedName, int]:
+    """Projects that are shown already as they will be, and how many files `manifest` has of each.
+
+    None where another version of this program wrote the pages.
+    """
+    if not record.current:
+        return {}
+    return {
+        name: record.entries[name].files.get(manifest.stream, 0)
+        for name in unchanged(union, former)
+        if name in record.entries
+    }
 
 
 def _keep(mirror: Mirror, blob: Blob, data: bytes) -> None:
@@ -179,55 +198,30 @@ def _keep(mirror: Mirror, blob: Blob, data: bytes) -> None:
     mirror.store.put(data)
 
 
-def _show(mirror: Mirror, union: Union, generation: Generation, observe: Observer) -> None:
+def _show(
+    mirror: Mirror,
+    union: Union,
+    generation: Generation,
+    record: Record,
+    same: Collection[NormalizedName],
+    observe: Observer,
+) -> None:
     """Write a generation's folder and make it live; nothing of it stays when that fails."""
-    former = folder_of(mirror, generation.number - 1) / "simple"
+    former = folder_of(mirror, generation.number - 1)
     final = folder_of(mirror, generation.number)
     temp = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=mirror.generations))
     try:
         temp.chmod(0o755)  # web servers read it, too
-        _write_pages(temp / "simple", former, union, observe)
-        _write(temp / RECORD, generation.to_bytes())
-        sync_folder(temp)
+        write_pages(temp, former, union, generation, record, same, observe)
+        (temp / RECORD).write_bytes(generation.to_bytes())
+        (temp / RECORD).chmod(0o644)
+        sync_filesystem(temp)  # the pages, and what of the store is new, names and all
         temp.rename(final)
         sync_folder(mirror.generations)
+        link_pages(mirror)
         make_live(mirror, generation.number)
     except BaseException:
         if live_number(mirror) != generation.number:
             for folder in (temp, final):
                 shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _write_pages(simple: Path, former: Path, union: Union, observe: Observer) -> None:
-    names = union.names()
-    observe(Started(_PAGES, len(names), "projects"))
-    make_folder(simple)
-
-    def write(name: str, pages: Mapping[str, bytes]) -> None:
-        folder = simple / name
-        make_folder(folder)
-        for filename, data in pages.items():
-            _write(folder / filename, data, former / name / filename)
-        sync_folder(folder)
-
-    in_threads(
-        lambda name: write(name, project_pages(union.project(name))),
-        names,
-        lambda: observe(Advanced(_PAGES, 1)),
-    )
-    write("", list_pages(names))
-    observe(Finished(_PAGES, f"{len(names)} projects"))
-
-
-def _write(path: Path, data: bytes, former: Path | None = None) -> None:
-    """Write a new file, safe on disk; one that is as it was before is only linked."""
-    if former is not None and former.is_file() and former.read_bytes() == data:
-        with suppress(OSError):  # not every filesystem has links, or one more of them
-            os.link(former, path)
-            return
-    with no_room_explained(path.parent, len(data)), path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        set_mode(file, 0o644)
-        os.fsync(file.fileno())

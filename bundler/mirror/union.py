@@ -7,7 +7,8 @@ laxer: no stream's word about itself, such as when it was made, decides between 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -16,7 +17,7 @@ from packaging.utils import NormalizedName
 
 from bundler.errors import DamagedError, IncompleteError, RefusedError
 from bundler.mirror.filing import Fresh, Stated, fresh
-from bundler.mirror.generations import Generation
+from bundler.mirror.generations import Generation, Shown
 from bundler.mirror.layout import Mirror
 from bundler.model.artifact import Blob, SdistName, Sha256, WheelName, parse_file_name
 from bundler.model.contents import ContentsDocument, WheelContents
@@ -56,7 +57,13 @@ class Union:
         Raises:
             DamagedError, IncompleteError: as `read_document`.
         """
-        return _merge(list(self.documents(name)))[0]
+        return merged(list(self.documents(name)))
+
+    def shown(self) -> Iterator[tuple[Manifest, Blob]]:
+        """Each manifest, and the blob that it is."""
+        for manifest in self.manifests:
+            data = manifest.to_bytes()
+            yield manifest, Blob(Sha256(hashlib.sha256(data).hexdigest()), len(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +86,61 @@ def union_with(mirror: Mirror, manifest: Manifest, shown: Generation) -> Union:
     Raises:
         DamagedError, IncompleteError: if another stream's live manifest is not as it was.
     """
-    others = [
-        _read_manifest(mirror, stream, known.manifest)
-        for stream, known in shown.streams.items()
-        if stream != manifest.stream
-    ]
-    return Union(mirror, tuple(sorted([manifest, *others], key=lambda item: item.stream)))
+    others = {stream: blob for stream, blob in shown.streams.items() if stream != manifest.stream}
+    return _union(mirror, [manifest, *_manifests(mirror, others)])
 
 
-def survey(union: Union, manifest: Manifest) -> Survey:
+def union_of(mirror: Mirror, shown: Generation) -> Union:
+    """What a generation shows.
+
+    Raises:
+        DamagedError, IncompleteError: if a manifest is not as it was.
+    """
+    return _union(mirror, _manifests(mirror, shown.streams))
+
+
+def unchanged(union: Union, shown: Generation) -> frozenset[NormalizedName]:
+    """The projects of which each stream says what it said in `shown`; none if that is not known."""
+    try:
+        before = _said(union_of(union.mirror, shown))
+    except (DamagedError, IncompleteError):
+        return frozenset()
+    return frozenset(name for name, said in _said(union).items() if before.get(name) == said)
+
+
+def _said(union: Union) -> dict[NormalizedName, list[object]]:
+    """By digests, what all streams say of a project."""
+    found: dict[NormalizedName, list[object]] = {}
+    for manifest in union.manifests:
+        inside = manifest.contents
+        documents = inside.documents if inside else {}
+        for name, blob in manifest.projects.items():
+            said = (manifest.stream, blob, documents.get(name), inside is None)
+            found.setdefault(name, []).append(said)
+        for each in inside.accepted if inside else ():
+            found.setdefault(parse_file_name(each.filename).project, []).append(each)
+    return found
+
+
+def _union(mirror: Mirror, manifests: Iterable[Manifest]) -> Union:
+    return Union(mirror, tuple(sorted(manifests, key=lambda item: item.stream)))
+
+
+def _manifests(mirror: Mirror, streams: Mapping[str, Shown]) -> Iterator[Manifest]:
+    for stream, known in streams.items():
+        yield _read_manifest(mirror, stream, known.manifest)
+
+
+def survey(
+    union: Union, manifest: Manifest, same: Mapping[NormalizedName, int] | None = None
+) -> Survey:
     """Go through all that will be shown, once; `manifest` is one of the union.
+
+    Args:
+        union: What will be shown.
+        manifest: What is new in it.
+        same: Projects that are shown already as they will be, which are not looked at again, and
+            how many files `manifest` has of each.
 
     Raises:
         IncompleteError: naming what `manifest` needs and the mirror does not have.
@@ -97,16 +149,21 @@ def survey(union: Union, manifest: Manifest) -> Survey:
     """
     mirror, inside = union.mirror, manifest.contents
     allowed = {each.wheel: each.rules for each in (inside.accepted if inside else ())}
-    missing = sorted(what for what, blob in _parts(manifest) if not mirror.store.has(blob))
+    known = same or {}
+    parts = _parts(manifest, known)
+    missing = sorted(what for what, blob in parts if not mirror.store.has(blob))
     files, unfiled, conflicts = 0, list[Fresh](), list[str]()
     provenance: list[tuple[Path, Blob]] = []
     for name in union.names():
+        if name in known:
+            files += known[name]
+            continue
         if name in manifest.projects and not mirror.store.has(manifest.projects[name]):
             continue
         documents = list(union.documents(name))
         conflicts += _merge(documents)[1]
         own = [found for stream, found in documents if stream == manifest.stream]
-        contents = _read_contents(mirror, manifest, name) if own else None
+        contents = read_contents(mirror, manifest, name) if own else None
         for file in chain.from_iterable(document.files for document in own):
             files += 1
             if file.provenance is not None:
@@ -126,15 +183,16 @@ def survey(union: Union, manifest: Manifest) -> Survey:
     return Survey(files, unfiled, provenance)
 
 
-def _parts(manifest: Manifest) -> Iterator[tuple[str, Blob]]:
-    """Every blob that the manifest itself names, and what it is."""
+def _parts(manifest: Manifest, known: Collection[NormalizedName]) -> Iterator[tuple[str, Blob]]:
+    """Every blob that the manifest itself names, but of `known` projects, and what it is."""
     yield "the profile", manifest.profile
     if manifest.trusted_root is not None:
         yield "the trust root of attestations", manifest.trusted_root
     for file, lock in manifest.locks.items():
         yield f"the lock {file!r}", lock
     for name, document in manifest.projects.items():
-        yield f"the document of {name}", document
+        if name not in known:
+            yield f"the document of {name}", document
     if manifest.contents is not None:
         for name, document in manifest.contents.documents.items():
             yield f"what is inside of {name}", document
@@ -158,12 +216,15 @@ def read_document(mirror: Mirror, manifest: Manifest, name: NormalizedName) -> P
     return document
 
 
-def _read_contents(
+def read_contents(
     mirror: Mirror, manifest: Manifest, name: NormalizedName
 ) -> dict[Sha256, WheelContents] | None:
     """What the manifest says of the inside of a project's wheels, by their digests.
 
     None when it does not say, or when the document is missing, which the survey tells.
+
+    Raises:
+        DamagedError: if the document is not what its digest says, or not readable.
     """
     inside = manifest.contents
     if inside is None:
@@ -199,6 +260,11 @@ def _read(mirror: Mirror, stream: str, place: str, blob: Blob) -> bytes:
     except DamagedError as error:
         mirror.store.path(blob.sha256).unlink(missing_ok=True)
         raise DamagedError(f"{place} was damaged on this disk, and removed", hint=hint) from error
+
+
+def merged(documents: Sequence[tuple[str, ProjectDocument]]) -> ProjectDocument:
+    """One document from those of several streams: each file as the strictest stream has it."""
+    return _merge(documents)[0]
 
 
 def _merge(documents: Sequence[tuple[str, ProjectDocument]]) -> tuple[ProjectDocument, list[str]]:

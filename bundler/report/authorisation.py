@@ -9,11 +9,11 @@ from packaging.utils import NormalizedName
 from tuf.api.metadata import Root
 
 from bundler.archive.proposal import Proposal, ProposedManifest, ProposedRoot
+from bundler.model.amount import counted, human_size
 from bundler.model.artifact import is_sdist, parse_file_name
 from bundler.model.canonical import Json
 from bundler.model.manifest import BundledFile, ProjectDocument
 from bundler.model.verdict import Outcome
-from bundler.report.text import counted, human_size
 from bundler.trust.keyless import KeylessKey
 from bundler.trust.keys import fingerprint, kind, named
 from bundler.trust.metadata import entry, root_fingerprint

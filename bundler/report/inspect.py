@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from bundler.errors import DamagedError
+from bundler.model.amount import counted, human_size
 from bundler.model.canonical import Json
 from bundler.model.contents import Accepted
 from bundler.model.document import Reader
 from bundler.model.manifest import Manifest
 from bundler.model.volume import VolumeIndex, is_index_name
-from bundler.report.text import counted, human_size, printable
+from bundler.report.text import printable
 
 _METADATA = re.compile(r"metadata/(?:\d+\.)?([a-z0-9-]+)\.json", re.ASCII)
 _KEY_ID_SHOWN = 16

@@ -38,6 +38,18 @@ def read_identity(certificate: x509.Certificate) -> Identity:
         raise ValueError(f"the certificate is odd: {error}") from error
 
 
+def read_commit(certificate: x509.Certificate) -> str | None:
+    """The commit of the source that was built from; None when the certificate names none.
+
+    Raises:
+        ValueError: if the certificate is odd.
+    """
+    try:
+        return _extension(certificate, _COMMIT)
+    except x509.DuplicateExtension as error:
+        raise ValueError(f"the certificate is odd: {error}") from error
+
+
 def read_name(certificate: x509.Certificate) -> tuple[str, str]:
     """Who a certificate was issued to, word for word: the one address, and who attested it.
 

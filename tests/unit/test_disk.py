@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import stat
@@ -15,6 +16,7 @@ from bundler.disk import (
     make_folder,
     no_room_explained,
     read_whole,
+    sync_filesystem,
     sync_folder,
 )
 from bundler.errors import BundlerError
@@ -144,6 +146,37 @@ def test_sync_folder_wants_a_folder(tmp_path: Path) -> None:
     sync_folder(tmp_path)
     with pytest.raises(FileNotFoundError):
         sync_folder(tmp_path / "missing")
+
+
+def test_sync_filesystem_wants_a_folder(tmp_path: Path) -> None:
+    sync_filesystem(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync_filesystem(tmp_path / "missing")
+
+
+class _Library:
+    """A C library whose disk is broken."""
+
+    @staticmethod
+    def syncfs(_descriptor: int) -> int:
+        ctypes.set_errno(errno.EIO)
+        return -1
+
+
+def test_sync_filesystem_says_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: _Library())
+    with pytest.raises(OSError, match="Input/output error"):
+        sync_filesystem(tmp_path)
+
+
+def test_sync_filesystem_where_the_system_syncs_only_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[None] = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: object())
+    monkeypatch.setattr(os, "sync", lambda: synced.append(None))
+    sync_filesystem(tmp_path)
+    assert synced == [None]
 
 
 def test_read_whole_explains() -> None:

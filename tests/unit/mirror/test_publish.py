@@ -29,6 +29,7 @@ from tests.fakes.wheels import build_wheel
 
 DEMO = build_wheel("demo", "1.0", requires=["leaf"])
 LEAF = build_wheel("leaf", "2.0", requires_python=">=3.8")
+_DEMO = NormalizedName("demo")
 
 
 @pytest.fixture
@@ -387,7 +388,9 @@ def test_a_filename_that_could_leave_the_folder_is_refused(mirror: Mirror) -> No
     _assert_untouched_by_failure(mirror, set())
 
 
-@pytest.mark.parametrize("step", ["_write_pages", "sync_folder", "make_live"])
+@pytest.mark.parametrize(
+    "step", ["write_pages", "sync_filesystem", "sync_folder", "link_pages", "make_live"]
+)
 def test_a_failure_before_the_switch_leaves_the_live_pages(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -423,15 +426,12 @@ def test_a_failure_after_the_switch_keeps_what_is_live(
 
 
 def test_a_full_disk_is_explained(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.ENOSPC, "full")
+    def full(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "full", str(folder))
 
-    manifest = deliver(mirror, [LEAF])
-    publish(mirror, manifest, ignore)
+    publish(mirror, deliver(mirror, [LEAF]), ignore)
     second = deliver(mirror, [LEAF], sequence=2)
-    mirror.store.put(second.to_bytes())
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(publish_module, "sync_filesystem", full)
     with pytest.raises(BundlerError, match="no room left in"):
         publish(mirror, second, ignore)
     _assert_untouched_by_failure(mirror, _filed(LEAF))
@@ -451,7 +451,7 @@ def test_lost_or_changed_metadata_is_made_again(mirror: Mirror, damage: bytes | 
     beside.unlink()
     if damage:
         beside.write_bytes(damage)
-    publish(mirror, deliver(mirror, [LEAF], sequence=2), ignore)
+    assert publish(mirror, deliver(mirror, [LEAF]), ignore).changed
     assert blob_of(beside.read_bytes()).sha256 == file.metadata
 
 
@@ -661,21 +661,20 @@ def test_a_generation_that_was_never_shown_is_no_history(mirror: Mirror) -> None
 def test_names_in_the_store_are_safe_on_disk_before_pages_go_live(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifest, synced = deliver(mirror, [LEAF]), set[int]()
-    real = os.fsync
+    manifest, synced = deliver(mirror, [LEAF]), list[Path]()
 
-    def note(descriptor: int) -> None:
-        synced.add(os.fstat(descriptor).st_ino)
-        real(descriptor)
+    def note(folder: Path) -> None:
+        for blob in [*manifest.blobs(), blob_of(manifest.to_bytes())]:
+            assert mirror.store.has(blob)
+        assert (folder / "generation.json").is_file()
+        synced.append(folder)
 
     def check(mirror: Mirror, number: int) -> None:
-        blobs = [*manifest.blobs(), blob_of(manifest.to_bytes())]
-        for blob in blobs:
-            assert mirror.store.path(blob.sha256).parent.stat().st_ino in synced
-        assert mirror.store.root.stat().st_ino in synced
+        assert len(synced) == 1
+        assert synced[0].parent == mirror.generations
         make_live(mirror, number)
 
-    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(publish_module, "sync_filesystem", note)
     monkeypatch.setattr(publish_module, "make_live", check)
     assert publish(mirror, manifest, ignore).changed
 
@@ -694,7 +693,7 @@ def test_folders_that_cannot_be_renamed_between_are_explained(
     assert "must lie on one filesystem" in caught.value.hint
 
 
-def test_each_document_is_read_once_before_pages_are_written(
+def test_each_document_that_is_new_is_read_once_before_pages_are_written(
     mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(mirror, deliver(mirror, [LEAF]), ignore)
@@ -707,4 +706,5 @@ def test_each_document_is_read_once_before_pages_are_written(
 
     monkeypatch.setattr(BlobStore, "read", note)
     publish(mirror, manifest, ignore)
-    assert sorted(read) == sorted([*manifest.projects.values()] * 2)
+    (former,) = {manifest.to_bytes() for manifest in [deliver(mirror, [LEAF])]}
+    assert sorted(read) == sorted([blob_of(former), *[manifest.projects[_DEMO]] * 2])

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import load_der_x509_certificate
 
 from bundler.model.publisher import Publisher
-from bundler.trust.certificate import read_identity, read_name
+from bundler.trust.certificate import read_commit, read_identity, read_name
 from tests.fakes.attestations import statement
 from tests.fakes.fulcio import SIGNED, Signer, anybody, github, new_key
 from tests.fakes.sigstore import FakeSigstore
@@ -32,6 +32,11 @@ def changed(number: int, text: str | None) -> Signer:
     signer = github("example/web")
     texts = {**signer.texts, number: text}
     return replace(signer, texts={key: value for key, value in texts.items() if value is not None})
+
+
+def test_the_commit() -> None:
+    assert read_commit(certificate(github("example/web"))) == "ab" * 20
+    assert read_commit(certificate(changed(13, None))) is None
 
 
 @pytest.mark.parametrize(
