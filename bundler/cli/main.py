@@ -14,6 +14,7 @@ from bundler.cli import (
     approval,
     ceremony,
     demo,
+    generations,
     history,
     inside,
     lock,
@@ -45,6 +46,8 @@ app.command()(inside.verify)
 app.command()(inside.unpack)
 app.command()(approval.policy)
 app.command()(approval.approve)
+app.command()(generations.rollback)
+app.command()(generations.prune)
 app.command()(inside.serve)
 app.command()(history.history)
 app.command()(demo.demo)

@@ -11,6 +11,7 @@ MIRROR/.bundler/trust            the pinned root and what the gate remembers
 MIRROR/.bundler/generations      every set of pages that was ever live
 MIRROR/.bundler/journal.jsonl    what was done; journal.head knows its last line
 MIRROR/.bundler/policy.json      what must happen before a sequence goes live, if anything
+MIRROR/.bundler/arrived          heads of volumes whose sequence is not complete yet
 MIRROR/.bundler/received         what waits for approval: STREAM.json
 MIRROR/.bundler/approvals        signed approvals: STREAM-000007.json
 MIRROR/.bundler/receipt.key      what receipts are signed with
@@ -159,6 +160,11 @@ class Mirror:
     def policy(self) -> Path:
         """What must happen before a sequence goes live."""
         return self.state / "policy.json"
+
+    @property
+    def arrived(self) -> Path:
+        """Heads of volumes that came before the rest: a folder for each sequence."""
+        return self.state / "arrived"
 
     @property
     def received(self) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from securesystemslib.signer import Key, Signer
 
-from bundler.disk import atomic_write, read_whole
+from bundler.disk import atomic_write, read_whole, sync_folder
 from bundler.errors import DamagedError, TrustError
 from bundler.mirror.journal import About, Journal
 from bundler.mirror.layout import Mirror
@@ -138,6 +138,24 @@ def change_policy(
 def approval_path(mirror: Mirror, statement: Statement) -> Path:
     """Where the approval of a sequence is kept."""
     return mirror.approvals / f"{statement.stream}-{statement.sequence:06}.json"
+
+
+def rollback_path(mirror: Mirror, generation: int) -> Path:
+    """Where the decision is kept that made a generation live; no stream has such a name."""
+    return mirror.approvals / f"{generation:06}.rollback.json"
+
+
+def withdraw_approvals(mirror: Mirror, stream: str, above: int) -> None:
+    """Let no approval of a sequence of `stream` that is newer than `above` count any more.
+
+    Each is kept beside, for those who ask who approved it.
+    """
+    for path in sorted(mirror.approvals.glob(f"{stream}-*.json")):
+        number = path.stem.removeprefix(f"{stream}-")
+        if number.isascii() and number.isdigit() and int(number) > above:
+            path.replace(path.with_suffix(".withdrawn"))
+    if mirror.approvals.is_dir():
+        sync_folder(mirror.approvals)
 
 
 def check_approved(mirror: Mirror, statement: Statement) -> None:

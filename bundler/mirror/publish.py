@@ -120,7 +120,7 @@ def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> P
     if anew:
         union = union_with(mirror, manifest, former)
         record = read_record(folder_of(mirror, former.number))
-        same = _same(union, manifest, former, record)
+        same = same_pages(union, manifest, former, record)
     else:
         # Also first, so that a manifest that another stream waits for comes back in any case.
         _keep(mirror, shown.manifest, data)
@@ -134,7 +134,7 @@ def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> P
         sweep(mirror)
         _keep(mirror, shown.manifest, data)
         generation = Generation(former.number + 1, {**former.streams, manifest.stream: shown})
-        _show(mirror, union, generation, record, same, observe)
+        show(mirror, union, generation, record, same, observe)
     return Published(
         changed=anew or bool(found.fresh),
         generation=generation.number,
@@ -174,7 +174,7 @@ def _has_pages(mirror: Mirror, generation: Generation, manifest: VerifiedManifes
     ) and all((folder / project_path(name)).is_file() for name in manifest.projects)
 
 
-def _same(
+def same_pages(
     union: Union, manifest: Manifest, former: Generation, record: Record
 ) -> dict[NormalizedName, int]:
     """Projects that are shown already as they will be, and how many files `manifest` has of each.
@@ -198,7 +198,7 @@ def _keep(mirror: Mirror, blob: Blob, data: bytes) -> None:
     mirror.store.put(data)
 
 
-def _show(
+def show(
     mirror: Mirror,
     union: Union,
     generation: Generation,
@@ -206,7 +206,19 @@ def _show(
     same: Collection[NormalizedName],
     observe: Observer,
 ) -> None:
-    """Write a generation's folder and make it live; nothing of it stays when that fails."""
+    """Write a generation's folder and make it live; nothing of it stays when that fails.
+
+    Args:
+        mirror: The caller holds `mirror.locked()`.
+        union: What it shows.
+        generation: What it will be; its number is the next one.
+        record: What the former generation remembers of its pages.
+        same: Projects whose pages are as in the former generation.
+        observe: Hears about the progress.
+
+    Raises:
+        DamagedError, IncompleteError, OSError: as `write_pages`.
+    """
     former = folder_of(mirror, generation.number - 1)
     final = folder_of(mirror, generation.number)
     temp = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=mirror.generations))

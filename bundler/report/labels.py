@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from html import escape
 
+from bundler.model.amount import human_size
 from bundler.model.volume import VolumeIndex
 from bundler.model.volume_set import VolumeSet
-from bundler.report.text import human_size
 
 _STYLE = (
     "body{font:12pt sans-serif;margin:1cm}"
