@@ -44,10 +44,17 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One set of pages: its number, from 1, and what it shows of each stream."""
+    """One set of pages.
+
+    Attributes:
+        number: From 1.
+        streams: What it shows of each stream.
+        base_url: Where its pages say that the mirror is served, if they say so.
+    """
 
     number: int
     streams: Mapping[str, Shown]
+    base_url: str | None = None
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
@@ -55,6 +62,7 @@ class Generation:
             {
                 "format": FORMAT,
                 "generation": self.number,
+                "base-url": self.base_url,
                 "streams": [
                     {
                         "stream": stream,
@@ -80,8 +88,9 @@ class Generation:
             shown = Shown(item.positive("sequence"), item.blob("manifest"))
             streams[parse_stream(item.text("stream"))] = shown
             item.finish()
+        base_url = document.optional_text("base-url")
         document.finish()
-        return cls(number, streams)
+        return cls(number, streams, base_url)
 
 
 def folder_of(mirror: Mirror, number: int) -> Path:

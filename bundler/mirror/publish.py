@@ -33,8 +33,8 @@ from bundler.mirror.generations import (
 )
 from bundler.mirror.layout import ONE_FILESYSTEM, Mirror
 from bundler.mirror.pages import HTML_NAME, JSON_NAME
-from bundler.mirror.policy import check_approved, is_approved
-from bundler.mirror.union import Union, survey, unchanged, union_with
+from bundler.mirror.policy import check_approved, is_approved, read_policy_file
+from bundler.mirror.union import Union, survey, unchanged, union_of, union_with
 from bundler.mirror.web.record import Record, read_record
 from bundler.mirror.web.write import link_pages, project_path
 from bundler.mirror.writing import write_pages
@@ -105,6 +105,24 @@ def may_go_live(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -
     )
 
 
+def renew(mirror: Mirror, observe: Observer) -> None:
+    """Write the live pages anew if the policy now says that they are served elsewhere.
+
+    The caller holds `mirror.locked()`.
+
+    Raises:
+        BundlerError: as `publish`.
+    """
+    former, base_url = live(mirror), read_policy_file(mirror).base_url
+    if former is None or former.base_url == base_url:
+        return
+    generation = Generation(former.number + 1, former.streams, base_url)
+    record = read_record(folder_of(mirror, former.number))
+    with no_room_explained(mirror.root):
+        sweep(mirror)
+        show(mirror, union_of(mirror, generation), generation, record, (), observe)
+
+
 def _shown(manifest: VerifiedManifest) -> Shown:
     data = manifest.to_bytes()
     return Shown(manifest.sequence, Blob(Sha256(hashlib.sha256(data).hexdigest()), len(data)))
@@ -115,12 +133,18 @@ def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> P
     data, shown = manifest.to_bytes(), _shown(manifest)
     if former.streams.get(manifest.stream) != shown:
         check_approved(mirror, Statement(manifest.stream, manifest.sequence, shown.manifest.sha256))
-    anew = former.streams.get(manifest.stream) != shown or not _has_pages(mirror, former, manifest)
+    base_url = read_policy_file(mirror).base_url
+    anew = (
+        former.streams.get(manifest.stream) != shown
+        or former.base_url != base_url
+        or not _has_pages(mirror, former, manifest)
+    )
     record, same = Record(), dict[NormalizedName, int]()
     if anew:
         union = union_with(mirror, manifest, former)
         record = read_record(folder_of(mirror, former.number))
-        same = same_pages(union, manifest, former, record)
+        if former.base_url == base_url:
+            same = same_pages(union, manifest, former, record)
     else:
         # Also first, so that a manifest that another stream waits for comes back in any case.
         _keep(mirror, shown.manifest, data)
@@ -133,7 +157,9 @@ def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> P
     if anew:
         sweep(mirror)
         _keep(mirror, shown.manifest, data)
-        generation = Generation(former.number + 1, {**former.streams, manifest.stream: shown})
+        generation = Generation(
+            former.number + 1, {**former.streams, manifest.stream: shown}, base_url
+        )
         show(mirror, union, generation, record, same, observe)
     return Published(
         changed=anew or bool(found.fresh),

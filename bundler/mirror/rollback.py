@@ -130,7 +130,7 @@ class _Rollback:
     def _decide(self, signer: Signer | None, key: str | None) -> Generation:
         for name in self._changed:
             self._check(name)
-        generation = Generation(self._former.number + 1, self._found.streams)
+        generation = Generation(self._former.number + 1, self._found.streams, self._policy.base_url)
         envelope = self._sign(generation, signer, key)
         try:
             with no_room_explained(self._mirror.root):
@@ -184,9 +184,10 @@ class _Rollback:
         union = union_of(mirror, generation)
         known = read_record(folder_of(mirror, former.number))
         record = _with_arrivals(known, read_record(folder_of(mirror, self._found.source)))
-        same = set(union.names())
+        is_same = former.base_url == generation.base_url
+        same = set(union.names() if is_same else ())
         for manifest in union.manifests:
-            counts = same_pages(union, manifest, former, record)
+            counts = same_pages(union, manifest, former, record) if is_same else {}
             same &= counts.keys()
             if manifest.stream in self._changed:
                 found = survey(union, manifest, counts)

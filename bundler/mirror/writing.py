@@ -63,7 +63,7 @@ def write_pages(
         made = ProjectPages(union, readmes, record, first=generation.number == 1)
 
         def write(name: NormalizedName) -> None:
-            page, entries[name] = _write_project(folder, former, name, made)
+            page, entries[name] = _write_project(folder, former, name, made, generation.base_url)
             _write(folder / project_path(name), page, former / project_path(name))
 
         in_threads(
@@ -79,13 +79,13 @@ def write_pages(
 
 
 def _write_project(
-    folder: Path, former: Path, name: NormalizedName, made: ProjectPages
+    folder: Path, former: Path, name: NormalizedName, made: ProjectPages, base_url: str | None
 ) -> tuple[bytes, Entry]:
     documents = list(made.union.documents(name))
     project = merged(documents)
     simple = folder / "simple" / name
     make_folder(simple)
-    for filename, data in project_pages(project).items():
+    for filename, data in project_pages(project, base_url).items():
         _write(simple / filename, data, former / "simple" / name / filename)
     return made.make(name, dict(documents), project)
 
