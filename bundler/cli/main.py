@@ -13,6 +13,7 @@ from bundler import __version__
 from bundler.cli import (
     approval,
     ceremony,
+    client_config,
     demo,
     generations,
     history,
@@ -49,6 +50,7 @@ app.command()(approval.approve)
 app.command()(generations.rollback)
 app.command()(generations.prune)
 app.command()(inside.serve)
+app.command()(client_config.client_config)
 app.command()(history.history)
 app.command()(demo.demo)
 

@@ -196,7 +196,7 @@ class Mirror:
 
     def file_folder(self, sha256: Sha256) -> Path:
         """The folder of one file."""
-        return self.files / sha256[:2] / sha256
+        return self.root.joinpath("files", sha256[:2], sha256)
 
     def file_path(self, file: BundledFile) -> Path:
         """Where a file is filed.
@@ -206,7 +206,8 @@ class Mirror:
         """
         if not _FILENAME.fullmatch(file.filename):
             raise RefusedError(f"{file.filename!r:.160} cannot be the name of a file in a mirror")
-        return self.file_folder(file.blob.sha256) / file.filename
+        sha256 = file.blob.sha256
+        return self.root.joinpath("files", sha256[:2], sha256, file.filename)
 
     def locate(self, blob: Blob) -> Path | None:
         """Where a blob is: filed, or in the store; None if it is in neither. Nothing is read."""

@@ -35,6 +35,7 @@ from bundler.mirror.layout import ONE_FILESYSTEM, Mirror
 from bundler.mirror.pages import HTML_NAME, JSON_NAME
 from bundler.mirror.policy import check_approved, is_approved, read_policy_file
 from bundler.mirror.union import Union, survey, unchanged, union_of, union_with
+from bundler.mirror.web.front import FRONT
 from bundler.mirror.web.record import Record, read_record
 from bundler.mirror.web.write import link_pages, project_path
 from bundler.mirror.writing import write_pages
@@ -148,6 +149,7 @@ def _publish(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -> P
     else:
         # Also first, so that a manifest that another stream waits for comes back in any case.
         _keep(mirror, shown.manifest, data)
+        link_pages(mirror, observe)
         union = Union(mirror, (manifest,))
     found = survey(union, manifest, same)
     if anew or found.fresh:
@@ -197,7 +199,7 @@ def _has_pages(mirror: Mirror, generation: Generation, manifest: VerifiedManifes
         (simple / name / page).is_file()
         for name in ("", *manifest.projects)
         for page in (HTML_NAME, JSON_NAME)
-    ) and all((folder / project_path(name)).is_file() for name in manifest.projects)
+    ) and all((folder / page).is_file() for page in (FRONT, *map(project_path, manifest.projects)))
 
 
 def same_pages(
@@ -256,7 +258,7 @@ def show(
         sync_filesystem(temp)  # the pages, and what of the store is new, names and all
         temp.rename(final)
         sync_folder(mirror.generations)
-        link_pages(mirror)
+        link_pages(mirror, observe)
         make_live(mirror, generation.number)
     except BaseException:
         if live_number(mirror) != generation.number:

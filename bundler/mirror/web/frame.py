@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from bundler.mirror.web.markup import Child, Html, element, joined, plain
+from bundler.mirror.web.markup import Child, Html, element, plain, row
 
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; base-uri 'none';"
@@ -93,7 +93,7 @@ def table(caption: str, columns: Iterable[Child], rows: Iterable[Iterable[Child]
             None,
             element("caption", None, caption),
             element("thead", None, head),
-            element("tbody", None, *map(_row, rows)),
+            element("tbody", None, *map(row, rows)),
         ),
     )
 
@@ -119,17 +119,3 @@ def moment(time: str) -> Html:
 def listed(items: Iterable[Child]) -> Html:
     """A list."""
     return element("ul", None, *(element("li", None, item) for item in items))
-
-
-def _row(cells: Iterable[Child]) -> Html:
-    first, *others = cells
-    return joined(
-        [
-            element(
-                "tr",
-                None,
-                element("th", {"scope": "row"}, first),
-                *(element("td", None, cell) for cell in others),
-            )
-        ]
-    )

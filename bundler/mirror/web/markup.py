@@ -1,6 +1,6 @@
 """HTML that is escaped by construction: a plain `str` is text, wherever it stands.
 
-Only `element`, `joined` and `raw` make `Html`. Texts come from strangers, so what a browser would
+Only the functions here make `Html`. Texts come from strangers, so what a browser would
 not show as it is (control characters, and those that turn the direction of a line) is replaced.
 """
 
@@ -54,6 +54,13 @@ def element(name: str, attributes: Attributes | None = None, *children: Child) -
     if name in _VOID:
         return Html(f"<{name}{inside}>")
     return Html(f"<{name}{inside}>{joined(children).code}</{name}>")
+
+
+def row(cells: Iterable[Child]) -> Html:
+    """A row of a table, which its first cell heads; a large mirror has millions of cells."""
+    first, *others = [each.code if isinstance(each, Html) else _escape(each) for each in cells]
+    rest = "".join([f"<td>{each}</td>" for each in others])
+    return Html(f'<tr><th scope="row">{first}</th>{rest}</tr>')
 
 
 def joined(children: Iterable[Child], between: str = "") -> Html:

@@ -9,7 +9,7 @@ from importlib import resources
 from packaging.utils import NormalizedName
 
 from bundler.disk import atomic_write
-from bundler.errors import BundlerError
+from bundler.events import Noticed, Observer
 from bundler.mirror.generations import folder_of, live
 from bundler.mirror.layout import Mirror, metadata_path
 from bundler.mirror.union import Union, read_contents, union_of
@@ -124,7 +124,7 @@ def other_pages(union: Union, number: int, entries: Sequence[Entry]) -> dict[str
 
 
 def renew_pages(mirror: Mirror) -> None:
-    """Show until when signatures are good, once the gate has been told what is live.
+    """Show until when signatures are good, once the gate has been told; the caller holds the lock.
 
     Only pages that would look otherwise are written, each by a rename.
 
@@ -145,24 +145,20 @@ def renew_pages(mirror: Mirror) -> None:
             atomic_write(page, data)
 
 
-def link_pages(mirror: Mirror) -> None:
+def link_pages(mirror: Mirror, observe: Observer) -> None:
     """Make `MIRROR/index.html` and `MIRROR/web` lead to the live generation, for good.
 
-    They go by way of `simple`, the one link that is ever renamed: so all change at once.
-
-    Raises:
-        BundlerError: if something else has one of these names.
+    They go by way of `simple`, the one link that is ever renamed: so all change at once. What
+    somebody else has put there stays: installers do not need these pages.
     """
     for path, target in ((mirror.front, "simple/../index.html"), (mirror.web, "simple/../web")):
         if path.is_symlink() and str(path.readlink()) == target:
             continue
         try:
             path.symlink_to(target)
-        except FileExistsError as error:
-            raise BundlerError(
-                f"{path} is not the link that this program makes",
-                hint="move it away, then publish again",
-            ) from error
+        except FileExistsError:
+            text = "is not the link that this program makes, so pages for people are not seen there"
+            observe(Noticed(f"{path} {text}"))
 
 
 def _about(mirror: Mirror, files: Sequence[BundledFile]) -> About:

@@ -41,7 +41,9 @@ function addCopyButton(code) {
 function age(time) {
   const days = Math.round((Date.now() - time) / day);
   const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-  return Math.abs(days) > 60 ? words.format(-Math.round(days / 30), "month") : words.format(-days, "day");
+  if (Math.abs(days) > 730) return words.format(-Math.round(days / 365), "year");
+  if (Math.abs(days) > 60) return words.format(-Math.round(days / 30), "month");
+  return words.format(-days, "day");
 }
 
 for (const time of document.querySelectorAll("time")) {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundler.mirror.web.markup import Html, element, is_address, joined, outward, plain, raw
+from bundler.mirror.web.markup import Html, element, is_address, joined, outward, plain, raw, row
 from tests.fakes.html import Reader
 
 
@@ -34,6 +34,12 @@ def test_nothing_hidden_reaches_a_page(text: str) -> None:
 def test_pieces_are_not_escaped_twice() -> None:
     inner = element("b", None, "<&>")
     assert joined([inner, "<"], " & ").code == "<b>&lt;&amp;&gt;</b> &amp; &lt;"
+
+
+def test_a_row_of_a_table() -> None:
+    cells = '<tr><th scope="row">&lt;</th><td><b>x</b></td><td>&amp;</td></tr>'
+    assert row(["<", element("b", None, "x"), "&"]).code == cells
+    assert row(["a"]).code == '<tr><th scope="row">a</th></tr>'
 
 
 def test_attributes_without_value_and_left_out_ones() -> None:

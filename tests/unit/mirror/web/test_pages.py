@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import NormalizedName
 
-from bundler.errors import BundlerError
-from bundler.events import ignore
+from bundler.events import Event, Noticed, ignore
 from bundler.mirror.generations import live
 from bundler.mirror.layout import Mirror
 from bundler.mirror.publish import publish
@@ -204,10 +203,24 @@ def test_there_is_nothing_to_renew_before_the_first_sequence_or_in_pages_of_othe
 def test_a_file_of_another_program_is_not_replaced(tmp_path: Path, name: str) -> None:
     mirror = Mirror.create(tmp_path)
     (mirror.root / name).write_text("mine")
-    with pytest.raises(BundlerError, match="is not the link that this program makes"):
-        publish(mirror, deliver(mirror, [LEAF]), ignore)
+    events: list[Event] = []
+    publish(mirror, deliver(mirror, [LEAF]), events.append)
+    said = "is not the link that this program makes, so pages for people are not seen there"
+    assert Noticed(f"{mirror.root / name} {said}") in events
     assert (mirror.root / name).read_text() == "mine"
-    assert live(mirror) is None
+    assert live(mirror)
+
+
+def test_links_that_were_lost_come_back(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path)
+    publish(mirror, deliver(mirror, [LEAF]), ignore)
+    mirror.front.unlink()
+    mirror.web.unlink()
+    (tmp_path / ".bundler/generations/000001/index.html").unlink()
+    assert publish(mirror, deliver(mirror, [LEAF]), ignore).generation == 2
+    mirror.front.unlink()
+    assert not publish(mirror, deliver(mirror, [LEAF]), ignore).changed
+    assert "A leaf" in mirror.front.read_text()
 
 
 def test_a_stream_without_a_look_inside_is_shown(shown: Shown) -> None:

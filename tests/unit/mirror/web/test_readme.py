@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import io
+import json
+import resource
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from readme_renderer import rst
 
 from bundler.mirror.web import readme as readme_module
 from bundler.mirror.web.readme import MAX_README, Readmes
-from bundler.mirror.web.rendering import clean, render
+from bundler.mirror.web.rendering import MEMORY, clean, main, render
 from tests.fakes.html import Reader
 
 MARKDOWN, REST = "text/markdown", "text/x-rst"
@@ -149,3 +154,30 @@ def test_images_become_what_they_show_and_headings_go_below_those_of_the_page() 
 def test_no_image_survives_whatever_it_looks_like(text: str) -> None:
     assert "<img" not in clean(f"<img {text}")
     assert "<img" not in clean(text)
+
+
+def test_the_program_bounds_itself_and_answers_every_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bounds: dict[int, tuple[int, int]] = {}
+    monkeypatch.setattr(resource, "setrlimit", bounds.__setitem__)
+    monkeypatch.setattr(rst, "SETTINGS", dict(rst.SETTINGS))
+    lines = [[MARKDOWN, "*a*"], ["text/plain", "a"], [MARKDOWN, 1], [REST, "*a*"]]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    main()
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert answers == ["<p><em>a</em></p>\n", None, None, "<p><em>a</em></p>\n"]
+    assert bounds[resource.RLIMIT_FSIZE] == bounds[resource.RLIMIT_CORE] == (0, 0)
+    assert bounds[resource.RLIMIT_AS] == (MEMORY, MEMORY)
+
+
+def test_the_process_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUNDLE_PASSPHRASE", "secret")
+    path = tmp_path / "program.py"
+    answer = "print(json.dumps(str(os.environ)), flush=True)"
+    path.write_text(f"import json, os, sys\nfor line in sys.stdin: {answer}\n")
+    with Readmes(1, program=path) as readmes:
+        found = readmes.render(MARKDOWN, "*a*").code
+    assert "PATH" in found
+    assert "secret" not in found
