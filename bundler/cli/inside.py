@@ -1,4 +1,4 @@
-"""Commands for the disconnected network: inspect, verify, unpack, serve."""
+"""Commands for the disconnected network: inspect, verify, unpack."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from bundler.cli.console import console
 from bundler.cli.options import AsJson, Into, Quiet, account, now
-from bundler.cli.results import Said, UnpackedResult, VerifiedResult
+from bundler.cli.results import UnpackedResult, VerifiedResult
 
 if TYPE_CHECKING:
     from bundler.mirror.attested import Judge
@@ -110,27 +110,3 @@ def _judge(root: bytes, profile: bytes) -> Judge:
     from bundler.trust.rules import pinned_keys
 
     return Attestor(root, pinned_keys(parse_profile(profile, "the bundle's profile")))
-
-
-def serve(
-    mirror: Annotated[Path, typer.Argument(help="The mirror's folder.")],
-    *,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8080,
-    tls_cert: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Certificate chain, PEM.")
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its key, PEM.")] = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Serve a mirror to pip and uv, read-only, until it is stopped."""
-    with console(as_json=as_json, quiet=quiet) as out:
-        from bundler.mirror.layout import Mirror
-        from bundler.mirror.serve import run
-
-        def ready(url: str) -> None:
-            text = f"serving {mirror} at {url}\npip install --index-url {url}simple/ …"
-            out.result(Said(text, {"url": url, "index": f"{url}simple/"}))
-
-        run(Mirror.open(mirror), host, port, tls_cert, tls_key, ready)

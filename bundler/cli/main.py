@@ -21,6 +21,7 @@ from bundler.cli import (
     lock,
     outside,
     refresh,
+    serve,
     target,
     trust,
 )
@@ -49,7 +50,7 @@ app.command()(approval.policy)
 app.command()(approval.approve)
 app.command()(generations.rollback)
 app.command()(generations.prune)
-app.command()(inside.serve)
+app.command()(serve.serve)
 app.command()(client_config.client_config)
 app.command()(history.history)
 app.command()(demo.demo)

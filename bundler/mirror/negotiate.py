@@ -1,4 +1,4 @@
-"""What the headers of a request ask for: a form of a page, a fresh copy, a part of a file.
+"""What the headers of a request ask for: a form of a page, its coding, a fresh copy, a part.
 
 Pure readings of RFC 9110. A header that cannot be read is treated as absent, as the RFC has it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
@@ -20,7 +21,15 @@ _ALIASES = {
 }
 _ETAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e]*")')
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*", re.ASCII | re.IGNORECASE)
+_CODINGS = ("zstd", "gzip")
+"""The content codings that pages have, the best first."""
+
 _QUALITY = re.compile(r"(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.ASCII)
+
+
+_USUAL = 512  # characters; no installer or browser sends as many
+PROVENANCE = "application/vnd.pypi.integrity.v1+json"
+"""The type of the integrity API (PEP 740)."""
 
 
 class UnsatisfiableError(ValueError):
@@ -35,6 +44,18 @@ def choose_form(accept: str | None) -> str | None:
     wanted = list(_media_ranges(accept)) if accept and accept.strip() else [("*/*", 1.0)]
     best = max(_suitability(offer, wanted) for offer in OFFERED)
     return OFFERED[-best[2]] if best[0] > 0 else None
+
+
+def choose_page(accept: str | None, accept_encoding: str | None) -> tuple[str | None, str | None]:
+    """What `choose_form` and `choose_coding` say; what is usual is not read twice."""
+    if len(accept or "") + len(accept_encoding or "") <= _USUAL:
+        return _chosen(accept, accept_encoding)
+    return choose_form(accept), choose_coding(accept_encoding)
+
+
+@lru_cache(maxsize=512)
+def _chosen(accept: str | None, accept_encoding: str | None) -> tuple[str | None, str | None]:
+    return choose_form(accept), choose_coding(accept_encoding)
 
 
 def _suitability(offer: str, wanted: list[tuple[str, float]]) -> tuple[float, int, int]:
@@ -63,6 +84,25 @@ def _media_ranges(accept: str) -> Iterator[tuple[str, float]]:
                 quality = value.strip()
         if _QUALITY.fullmatch(quality):
             yield _ALIASES.get(name, name), float(quality)
+
+
+def takes_provenance(accept: str | None) -> bool:
+    """Whether an `Accept` header takes what the integrity API has."""
+    if not accept or not accept.strip():
+        return True
+    taken = {PROVENANCE, "application/json", "application/*", "*/*"}
+    return any(name in taken and quality > 0 for name, quality in _media_ranges(accept))
+
+
+def choose_coding(accept_encoding: str | None) -> str | None:
+    """The content coding that a client takes, of those that pages have; None for none (identity).
+
+    Ours is the order: `*` and equal or lower qualities change nothing but what is refused by zero.
+    """
+    if not accept_encoding:
+        return None
+    wanted = dict(_media_ranges(accept_encoding))
+    return next((coding for coding in _CODINGS if wanted.get(coding, 0) > 0), None)
 
 
 def is_fresh(if_none_match: str | None, etag: str) -> bool:

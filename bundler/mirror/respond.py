@@ -1,158 +1,205 @@
 """What the mirror answers to a request: a pure function of the request and the folder, read-only.
 
-Only three kinds of paths are known, `/simple/`, `/simple/PROJECT/` and
-`/files/AB/DIGEST/FILENAME`; each part of them must match its own pattern, so that no other file of
-the host can be named. Nothing here knows a web framework.
+Few kinds of paths are known: `/simple/`, `/simple/PROJECT/`, `/files/AB/DIGEST/FILENAME`, pages for
+people at `/` and `/web/…`, and what tools ask for beside them, `/integrity/…/provenance` (PEP 740)
+and `/pypi/PROJECT/json`. Each part
+of a path must match its own pattern, so that no other file of the host can be named. Nothing here
+knows a web framework.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from packaging.utils import canonicalize_name
 
-from bundler.mirror.layout import METADATA_SUFFIX, PROVENANCE_SUFFIX, Mirror
+from bundler.mirror.exchange import (
+    REVALIDATE,
+    TEXT,
+    FilePart,
+    Request,
+    Response,
+    text,
+    whole,
+)
+from bundler.mirror.layout import METADATA_SUFFIX, PROVENANCE_SUFFIX, Mirror, provenance_path
+from bundler.mirror.legacy_json import legacy_json, page_files
+from bundler.mirror.live_pages import LivePages, Page
 from bundler.mirror.negotiate import (
     JSON,
     LEGACY_HTML,
     OFFERED,
+    PROVENANCE,
     UnsatisfiableError,
-    choose_form,
+    choose_page,
     choose_part,
     is_fresh,
+    takes_provenance,
 )
 from bundler.mirror.pages import HTML_NAME, JSON_NAME
 
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_PAGE = re.compile(r"/simple/(?:([a-z0-9-]+)/)?", re.ASCII)
+_VERSION = re.compile(r"[A-Za-z0-9!+._-]{1,200}", re.ASCII)
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FILENAME = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9_.!+-]*\.(?:whl(?:\.metadata|\.provenance)?|tar\.gz(?:\.provenance)?)",
     re.ASCII,
 )
+_ASSET = re.compile(r"[a-z0-9][a-z0-9._-]*\.(?:html|css|js)", re.ASCII)
 _METHODS = ("GET", "HEAD")
 _FRONT = (
     b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Package mirror'
     b'</title>\n</head>\n<body>\n<h1>Package mirror</h1>\n<p>Installers read <a href="simple/">'
     b"simple/</a>.</p>\n</body>\n</html>\n"
 )
-_TEXT = "text/plain; charset=utf-8"
-_TYPES = {METADATA_SUFFIX: _TEXT, PROVENANCE_SUFFIX: "application/json"}
+_TYPES = {METADATA_SUFFIX: TEXT, PROVENANCE_SUFFIX: "application/json"}
 _HTML_UTF8 = "text/html; charset=utf-8"
-_REVALIDATE = "no-cache"
+_ASSET_TYPES = {
+    "html": _HTML_UTF8,
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+}
+# What a page cannot say of itself; the rest of its policy stands in it.
+_UNFRAMED = {"Content-Security-Policy": "frame-ancestors 'none'"}
 _FOR_EVER = "public, max-age=31536000, immutable"
+_NOSNIFF = {"X-Content-Type-Options": "nosniff"}
+_VARY = {"Vary": "Accept, Accept-Encoding"}
+_OF_PAGES = {**_NOSNIFF, "Cache-Control": REVALIDATE, **_VARY}
 
 
-@dataclass(frozen=True, slots=True)
-class FilePart:
-    """Bytes of a file: from `offset`, `length` of them."""
-
-    path: Path
-    offset: int
-    length: int
+def respond(pages: LivePages, request: Request) -> Response:
+    """Answer one request; disk may be read."""
+    return _finish(request, _route(pages, request))
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A status, headers, and bytes or a part of a file; HEAD has neither."""
+def respond_from_memory(pages: LivePages, request: Request) -> Response | None:
+    """Answer one request if that takes no reading from disk; None if it does."""
+    match = _PAGE.fullmatch(request.path)
+    if request.method != "GET" or not match:
+        return None
+    name = match[1] or ""
+    headers = request.headers
+    form, coding = choose_page(headers.get("accept"), headers.get("accept-encoding"))
+    page = form and pages.kept(name, _page_name(form), coding)
+    # Names that are kept are normal ones: another spelling is read from disk, and redirects.
+    return _page_response(page, form, request) if page and form else None
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-    file: FilePart | None = None
 
-
-def respond(mirror: Mirror, method: str, path: str, headers: Mapping[str, str]) -> Response:
-    """Answer one request.
-
-    Args:
-        mirror: The folder; nothing in it is changed.
-        method: Of the request.
-        path: As the client sent it: percent-encoded, without the query.
-        headers: By name in lower case; lines of the same name are joined by a comma.
-    """
-    if method not in _METHODS:
-        answer = _text(405, "only GET and HEAD are answered", {"Allow": ", ".join(_METHODS)})
-    else:
-        answer = _route(mirror, method, path, headers)
-    sent = {"X-Content-Type-Options": "nosniff", **answer.headers}
-    if method == "HEAD":
+def _finish(request: Request, answer: Response) -> Response:
+    sent = {**_NOSNIFF, **answer.headers}
+    if request.method == "HEAD":
         return Response(answer.status, sent)
     return replace(answer, headers=sent)
 
 
-def _route(mirror: Mirror, method: str, path: str, headers: Mapping[str, str]) -> Response:
-    match _split(path):
-        case [""]:
-            return _whole(_FRONT, _HTML_UTF8, {"Cache-Control": _REVALIDATE})
+def _refused_method() -> Response:
+    return text(405, "only GET and HEAD are answered", {"Allow": ", ".join(_METHODS)})
+
+
+def _route(pages: LivePages, request: Request) -> Response:
+    if request.method not in _METHODS:
+        return _refused_method()
+    match _split(request.path):
         case ["health"]:
-            return _text(200, "ok")
+            return text(200, "ok") if pages.is_live() else text(503, "nothing is published yet")
         case ["simple", *rest]:
-            return _simple(mirror, rest, headers)
+            return _simple(pages, rest, request)
         case ["files", shelf, digest, filename] if (
             _DIGEST.fullmatch(digest) and shelf == digest[:2] and _FILENAME.fullmatch(filename)
         ):
-            # Ranges are for GET only (RFC 9110 §14.2).
-            range_ = headers.get("range") if method == "GET" else None
-            return _file(mirror, digest, filename, {**headers, "range": range_})
-        case _:
-            return _missing()
+            return _file(pages.mirror, digest, filename, request)
+        case parts:
+            return _others(pages, parts, request)
 
 
-def _simple(mirror: Mirror, parts: list[str], headers: Mapping[str, str]) -> Response:
+def _others(pages: LivePages, parts: list[str], request: Request) -> Response:
+    """For people, and for tools that want more than an installer does."""
     match parts:
-        case []:
-            return _redirect("simple/")
-        case [""]:
-            return _page(mirror, "", headers)
-        case [name] if _PROJECT.fullmatch(name):
-            return _redirect(f"{canonicalize_name(name)}/")
-        case [name, ""] if _PROJECT.fullmatch(name):
-            normal = canonicalize_name(name)
-            return _page(mirror, name, headers) if name == normal else _redirect(f"../{normal}/")
+        case ["" | "index.html"]:
+            plain = whole(_FRONT, _HTML_UTF8, {"Cache-Control": REVALIDATE})
+            return _for_people(pages, ["index.html"], request) or plain
+        case ["web", *folder, filename] if _ASSET.fullmatch(filename) and folder in (
+            [],
+            ["project"],
+        ):
+            return _for_people(pages, ["web", *folder, filename], request) or _missing()
+        case ["integrity", name, version, filename, "provenance"] if _PROJECT.fullmatch(
+            name
+        ) and _VERSION.fullmatch(version):
+            return _provenance(pages, canonicalize_name(name), version, filename, request)
+        case ["pypi", name, "json"] if _PROJECT.fullmatch(name):
+            return _legacy(pages, name, None, request)
+        case ["pypi", name, version, "json"] if _PROJECT.fullmatch(name) and _VERSION.fullmatch(
+            version
+        ):
+            return _legacy(pages, name, version, request)
         case _:
             return _missing()
 
 
 def _split(path: str) -> list[str]:
-    """The decoded parts between slashes; a part that is not UTF-8 matches nothing later."""
-    if not path.startswith("/"):
-        return []
-    return [unquote_to_bytes(part).decode(errors="replace") for part in path[1:].split("/")]
+    return path[1:].split("/") if path.startswith("/") else []
 
 
-def _page(mirror: Mirror, name: str, headers: Mapping[str, str]) -> Response:
-    form = choose_form(headers.get("accept"))
-    vary = {"Vary": "Accept"}
+def _simple(pages: LivePages, parts: list[str], request: Request) -> Response:
+    match parts:
+        case []:
+            return _redirect("simple/")
+        case [""]:
+            return _page(pages, "", request)
+        case [name] if _PROJECT.fullmatch(name):
+            return _redirect(f"{canonicalize_name(name)}/")
+        case [name, ""] if _PROJECT.fullmatch(name):
+            normal = canonicalize_name(name)
+            return _page(pages, name, request) if name == normal else _redirect(f"../{normal}/")
+        case _:
+            return _missing()
+
+
+def _page(pages: LivePages, name: str, request: Request) -> Response:
+    headers = request.headers
+    form, coding = choose_page(headers.get("accept"), headers.get("accept-encoding"))
     if form is None:
-        return _text(406, "pages are served as " + ", ".join(OFFERED), vary)
-    # Resolved once: a page is one generation's, whatever is published meanwhile.
-    try:
-        simple = mirror.simple.resolve(strict=True)
-        path = (simple / name / (JSON_NAME if form == JSON else HTML_NAME)).resolve(strict=True)
-        if not path.is_relative_to(simple) or not simple.is_relative_to(
-            mirror.generations.resolve()
-        ):
-            return _missing(vary)
-        data = path.read_bytes()
-    except (OSError, RuntimeError):
-        return _missing(vary)
-    etag = f'"{hashlib.sha256(data).hexdigest()}"'
-    known = {"Cache-Control": _REVALIDATE, "ETag": etag, **vary}
-    if is_fresh(headers.get("if-none-match"), etag):
+        return text(406, "pages are served as " + ", ".join(OFFERED), _VARY)
+    page = pages.find(name, _page_name(form), coding)
+    return _page_response(page, form, request) if page else _missing(_VARY)
+
+
+def _for_people(pages: LivePages, path: list[str], request: Request) -> Response | None:
+    _, coding = choose_page(None, request.headers.get("accept-encoding"))
+    page = pages.find_for_people(*path, coding=coding)
+    if page is None:
+        return None
+    known = {"Cache-Control": REVALIDATE, "ETag": page.etag, "Vary": "Accept-Encoding"}
+    if is_fresh(request.headers.get("if-none-match"), page.etag):
         return Response(304, known)
-    return _whole(data, _HTML_UTF8 if form == LEGACY_HTML else form, known)
+    if page.coding:
+        known["Content-Encoding"] = page.coding
+    return whole(page.body, _ASSET_TYPES[path[-1].rpartition(".")[2]], {**known, **_UNFRAMED})
 
 
-def _file(
-    mirror: Mirror, digest: str, filename: str, headers: Mapping[str, str | None]
-) -> Response:
+def _page_name(form: str) -> str:
+    return JSON_NAME if form == JSON else HTML_NAME
+
+
+def _page_response(page: Page, form: str, request: Request) -> Response:
+    known = {**_OF_PAGES, "ETag": page.etag}
+    if is_fresh(request.headers.get("if-none-match"), page.etag):
+        return Response(304, known)
+    if page.coding:
+        known["Content-Encoding"] = page.coding
+    known["Content-Type"] = _HTML_UTF8 if form == LEGACY_HTML else form
+    known["Content-Length"] = str(len(page.body))
+    return Response(200, known, page.body)
+
+
+def _file(mirror: Mirror, digest: str, filename: str, request: Request) -> Response:
     path = mirror.files / digest[:2] / digest / filename
     try:
         found = path.lstat()
@@ -167,15 +214,18 @@ def _file(
     etag, size = f'"{digest}{suffix}"', found.st_size
     if attested:
         etag = f'"{digest}{suffix}{found.st_mtime_ns:x}"'
-    kept = _REVALIDATE if attested else _FOR_EVER
+    kept = REVALIDATE if attested else _FOR_EVER
     known = {"Cache-Control": kept, "ETag": etag, "Accept-Ranges": "bytes"}
+    headers = request.headers
     if is_fresh(headers.get("if-none-match"), etag):
         return Response(304, known)
     known["Content-Type"] = _TYPES.get(suffix, "application/octet-stream")
+    # Ranges are for GET only (RFC 9110 §14.2).
+    range_ = headers.get("range") if request.method == "GET" else None
     try:
-        part = choose_part(headers.get("range"), headers.get("if-range"), etag, size)
+        part = choose_part(range_, headers.get("if-range"), etag, size)
     except UnsatisfiableError:
-        return _text(416, "the file has no such bytes", {"Content-Range": f"bytes */{size}"})
+        return text(416, "the file has no such bytes", {"Content-Range": f"bytes */{size}"})
     offset, length = part or (0, size)
     known["Content-Length"] = str(length)
     if part:
@@ -183,21 +233,38 @@ def _file(
     return Response(206 if part else 200, known, file=FilePart(path, offset, length))
 
 
+def _provenance(
+    pages: LivePages, name: str, version: str, filename: str, request: Request
+) -> Response:
+    vary = {"Vary": "Accept"}
+    if not takes_provenance(request.headers.get("accept")):
+        return text(406, f"provenance is served as {PROVENANCE}", vary)
+    file = page_files(pages.raw(name, JSON_NAME)).get(filename)
+    if file is None or file.version != version:
+        return _missing(vary)
+    beside = provenance_path(Path(filename)).name
+    answer = _file(pages.mirror, file.sha256, beside, request)
+    if answer.status in {200, 206}:
+        return replace(answer, headers={**answer.headers, **vary, "Content-Type": PROVENANCE})
+    return replace(answer, headers={**answer.headers, **vary})
+
+
+def _legacy(pages: LivePages, name: str, version: str | None, request: Request) -> Response:
+    normal = canonicalize_name(name)
+    if name != normal:
+        return _redirect(
+            f"../{normal}/json" if version is None else f"../../{normal}/{version}/json"
+        )
+    body = legacy_json(pages, normal, version, request.base_url)
+    if body is None:
+        return _missing()
+    return whole(body, "application/json", {"Cache-Control": REVALIDATE})
+
+
 def _redirect(location: str) -> Response:
     # Relative, so that it holds behind a proxy that adds a prefix.
-    return _text(301, "moved", {"Location": location})
+    return text(301, "moved", {"Location": location})
 
 
 def _missing(headers: Mapping[str, str] | None = None) -> Response:
-    return _text(404, "not found", headers or {})
-
-
-def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    sent = {"Cache-Control": _REVALIDATE, **(headers or {})}
-    answer = _whole(f"{text}\n".encode(), _TEXT, sent)
-    return replace(answer, status=status)
-
-
-def _whole(body: bytes, content_type: str, headers: Mapping[str, str]) -> Response:
-    sent = {**headers, "Content-Type": content_type, "Content-Length": str(len(body))}
-    return Response(200, sent, body)
+    return text(404, "not found", headers)

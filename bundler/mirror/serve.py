@@ -1,181 +1,280 @@
-"""The web server: an ASGI application over `respond`, and uvicorn below it.
+"""The web server: granian, and below it one `Application` in each of a few processes.
 
-It reads the mirror's folder and changes nothing in it. Disk is read in worker threads, and files
-are sent piece by piece, so that a few large downloads neither block the others nor fill memory.
+Granian parses requests, bounds headers and the time that they may take, speaks TLS and HTTP/2, and
+sends files. Nothing is written into the mirror. SIGTERM and SIGINT let running downloads end;
+SIGHUP reads certificate, key and names again, in new processes, while the former ones finish.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
 import signal
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from multiprocessing.sharedctypes import RawArray, Value
 from pathlib import Path
-from types import FrameType
-from typing import BinaryIO
+from typing import Any
 
-import uvicorn
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings, HTTP2Settings
+from granian.log import LogLevels
+from granian.server import MPServer
 
 from bundler.errors import BundlerError
+from bundler.mirror.access_log import open_log
+from bundler.mirror.application import Application
+from bundler.mirror.counters import COLUMNS, Counters
+from bundler.mirror.credentials import Credentials
+from bundler.mirror.guard import Guard, Rules
 from bundler.mirror.layout import Mirror
-from bundler.mirror.respond import FilePart, Response, respond
+from bundler.mirror.listening import free_address, once_connected, url_of
+from bundler.mirror.live_pages import LivePages
+from bundler.mirror.rates import PLACES, Bound
 
-_PIECE = 256 * 1024  # bytes in memory for each download
 _GRACE = 10  # seconds that running downloads have once the server is told to end
+_OVERLAP = 1.5  # seconds that old and new processes both accept connections after SIGHUP
+_HEADER_BYTES = 64 * 1024
+_BACKLOG = 1024
+_CONNECTIONS = 1024  # of each process
+_BURST_SECONDS = 10  # of the steady rate, at once
+_FAILURES = 10  # wrong passwords at once, and then one in `_FAILURE_SECONDS`
+_FAILURE_SECONDS = 6
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+_LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+    "loggers": {"_granian": {"handlers": ["stderr"], "level": "ERROR", "propagate": False}},
+}
 
 
-def application(mirror: Mirror) -> ASGIApp:
-    """The ASGI application that serves a mirror."""
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM: a certificate chain, its key, and the authority of clients, if they need one.
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return  # a websocket that nobody accepts is closed by the server
-        request = Request(scope, receive)
-        answer = await run_in_threadpool(
-            respond, mirror, request.method, _path(scope), _headers(request)
-        )
-        if answer.file is None:
-            await _start(answer, send)
-            await send({"type": "http.response.body", "body": answer.body})
-        else:
-            await _send_file(answer, answer.file, request, send)
+    Attributes:
+        key: None when it is in `cert`.
+        client_ca: Clients must show a certificate that leads there; None asks for none.
+    """
 
-    return serve
+    cert: Path
+    key: Path | None = None
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How a mirror is served.
+
+    Attributes:
+        host: Name or address to listen on.
+        port: 0 takes a free one.
+        workers: Processes that answer.
+        http2: Whether HTTP/2 is offered, in TLS only.
+        auth: The file of names; None lets everyone in.
+        rate: Requests each second, of each client; None for no bound.
+        access_log: "-" for stderr; None for no log.
+        base_url: Where the mirror is for its clients, with a slash at its end; None for what each
+            client says itself.
+        header_seconds: By then, a request must have come with all its headers, and a connection
+            that is kept must have been used again.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    workers: int = 1
+    tls: Tls | None = None
+    http2: bool = False
+    rules: Rules = field(default_factory=Rules)
+    auth: Path | None = None
+    rate: float | None = None
+    access_log: Path | None = None
+    base_url: str | None = None
+    header_seconds: float = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all processes of a server have in common."""
+
+    mirror: Mirror
+    serving: Serving
+    clock: Callable[[], datetime]
+    secret: bytes
+    figures: Any  # arrays of ctypes have no type that could be written here
+    claims: Any
+    asked: Any
+    failed: Any
+    parent: int
 
 
 def run(
     mirror: Mirror,
-    host: str,
-    port: int,
-    tls_cert: Path | None,
-    tls_key: Path | None,
+    serving: Serving,
+    clock: Callable[[], datetime],
     ready: Callable[[str], None],
+    notice: Callable[[str], None],
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let running downloads end, and return.
 
+    It must be called in the main thread: signals belong to it.
+
     Args:
         mirror: The folder to serve.
-        host: Name or address to listen on.
-        port: 0 takes a free one.
-        tls_cert: A certificate chain in PEM; None for plain HTTP.
-        tls_key: Its private key; None when it is in `tls_cert`.
+        serving: How.
+        clock: The time of day.
         ready: Is called once with the real URL, when connections are accepted.
+        notice: Is told why a SIGHUP changed nothing.
 
     Raises:
-        BundlerError: if the address cannot be listened on, or certificate or key not be used.
+        BundlerError: if the address cannot be listened on, or a file not be used.
     """
-    server = uvicorn.Server(_config(mirror, tls_cert, tls_key))
-    with _listen(host, port) as listener, _signals_end(server):
-        ready(_url(host, listener.getsockname()[1], secure=tls_cert is not None))
-        server.run(sockets=[listener])
+    _check(serving)
+    address, port = free_address(serving.host, serving.port)
+    server = _server(serving, address, port)
+    shared = _share(mirror, serving, clock)
 
+    def reload(_number: int, _frame: object) -> None:
+        try:
+            _check(serving)
+        except BundlerError as error:
+            notice(f"nothing was reloaded: {error}")
+        else:
+            server.signal_handler_reload()  # type: ignore[no-untyped-call]  # it has no types
 
-def _config(mirror: Mirror, tls_cert: Path | None, tls_key: Path | None) -> uvicorn.Config:
-    if tls_key and not tls_cert:
-        raise BundlerError("a TLS key without its certificate is of no use", hint="add --tls-cert")
-    config = uvicorn.Config(
-        application(mirror),
-        loop="asyncio",
-        http="h11",
-        ws="none",
-        lifespan="off",
-        interface="asgi3",
-        ssl_certfile=tls_cert,
-        ssl_keyfile=tls_key,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE,
-    )
+    def started() -> None:
+        signal.signal(signal.SIGHUP, reload)
+        url = url_of(serving.host, port, secure=serving.tls is not None)
+        once_connected((address, port), partial(ready, url))
+
+    server.on_startup(started)
+    former = {number: signal.getsignal(number) for number in _SIGNALS}
     try:
-        config.load()
+        server.serve(
+            target_loader=partial(_load, shared),  # type: ignore[arg-type]  # RSGI is not
+            wrap_loader=False,
+        )
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in former.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+def _load(shared: _Shared) -> Application:
+    """The application, in the process that runs it."""
+    serving = shared.serving
+    rate = failures = credentials = None
+    if serving.rate:
+        burst = max(1, round(serving.rate * _BURST_SECONDS))
+        rate = Bound(serving.rate, burst, shared.asked, shared.secret)
+    if serving.auth:
+        credentials = Credentials.read(serving.auth, shared.secret)
+        failures = Bound(1 / _FAILURE_SECONDS, _FAILURES, shared.failed, shared.secret)
+    guard = Guard(
+        serving.rules,
+        shared.clock,
+        time.monotonic,
+        credentials=credentials,
+        rate=rate,
+        failures=failures,
+    )
+    with shared.claims.get_lock():
+        row = shared.claims.value % (len(shared.figures) // COLUMNS)
+        shared.claims.value += 1
+    return Application(
+        LivePages(shared.mirror, time.monotonic),
+        guard,
+        Counters(shared.figures, row),
+        open_log(serving.access_log) if serving.access_log else None,
+        serving.base_url,
+        shared.clock,
+        time.monotonic,
+        shared.parent,
+    )
+
+
+def _share(mirror: Mirror, serving: Serving, clock: Callable[[], datetime]) -> _Shared:
+    # Twice as many rows as processes: while one is replaced, both of them count.
+    return _Shared(
+        mirror,
+        serving,
+        clock,
+        secrets.token_bytes(32),
+        figures=RawArray("d", COLUMNS * 2 * serving.workers),
+        claims=Value("Q"),
+        asked=RawArray("d", PLACES),
+        failed=RawArray("d", PLACES),
+        parent=os.getpid(),
+    )
+
+
+def _server(serving: Serving, address: str, port: int) -> MPServer:
+    tls = serving.tls
+    cert = tls.cert if tls else None
+    client_ca = tls.client_ca if tls else None
+    return MPServer(
+        "bundler",
+        address=address,
+        port=port,
+        interface=Interfaces.RSGI,
+        workers=serving.workers,
+        # Where both are spoken, nothing bounds how long a client may say neither.
+        http=HTTPModes.auto if tls and serving.http2 else HTTPModes.http1,
+        websockets=False,
+        backlog=_BACKLOG,
+        backpressure=_CONNECTIONS,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=round(serving.header_seconds * 1000), max_buffer_size=_HEADER_BYTES
+        ),
+        http2_settings=HTTP2Settings(
+            max_headers_size=_HEADER_BYTES,
+            max_concurrent_streams=100,
+            keep_alive_interval=30_000,
+        ),
+        log_level=LogLevels.error,
+        log_dictconfig=_LOGGING,
+        ssl_cert=cert,
+        ssl_key=tls.key or cert if tls else None,
+        ssl_protocol_min=SSLProtocols.tls12,
+        ssl_ca=client_ca,
+        ssl_client_verify=client_ca is not None,
+        respawn_failed_workers=True,
+        respawn_interval=_OVERLAP,
+        workers_kill_timeout=_GRACE,
+    )
+
+
+def _check(serving: Serving) -> None:
+    """Read all files that the processes will read, so that a mistake is told here and now."""
+    if serving.tls:
+        _check_tls(serving.tls)
+    if serving.auth:
+        Credentials.read(serving.auth, b"")
+    if serving.access_log:
+        os.close(open_log(serving.access_log).number)
+
+
+def _check_tls(tls: Tls) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # A key that is locked is refused: nobody is there to be asked.
+        context.load_cert_chain(tls.cert, tls.key or tls.cert, password="")
     except OSError as error:  # ssl.SSLError is one, too
         raise BundlerError(
-            f"cannot use the certificate {tls_cert} with its key: {error}",
-            hint="--tls-cert is a chain in PEM, --tls-key its private key",
+            f"cannot use the certificate {tls.cert} with its key: {error}",
+            hint="--tls-cert is a chain in PEM, --tls-key its private key, without a passphrase",
         ) from error
-    return config
-
-
-async def _start(answer: Response, send: Send) -> None:
-    headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in answer.headers.items()
-    ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-
-
-async def _send_file(answer: Response, part: FilePart, request: Request, send: Send) -> None:
-    file: BinaryIO = await run_in_threadpool(part.path.open, "rb")
+    if tls.client_ca is None:
+        return
     try:
-        await _start(answer, send)
-        await run_in_threadpool(file.seek, part.offset)
-        left = part.length
-        while left and not await request.is_disconnected():
-            data = await run_in_threadpool(file.read, min(left, _PIECE))
-            if not data:
-                raise EOFError(f"{part.path} is shorter than it was")
-            left -= len(data)
-            await send({"type": "http.response.body", "body": data, "more_body": left > 0})
-    finally:
-        file.close()
-
-
-def _path(scope: Scope) -> str:
-    """The path as it was sent: "%2F" and "/" are not the same to us."""
-    raw: bytes = scope["raw_path"]
-    return raw.partition(b"?")[0].decode("latin-1")
-
-
-def _headers(request: Request) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for name, value in request.headers.items():
-        joined[name] = f"{joined[name]}, {value}" if name in joined else value
-    return joined
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, _, _, _, address = found[0]
-        listener = socket.create_server(address[:2], family=family, backlog=1024)
+        context.load_verify_locations(tls.client_ca)
     except OSError as error:
         raise BundlerError(
-            f"cannot listen on {host} port {port}: {error}",
-            hint="choose another --host or --port; ports below 1024 need more rights",
+            f"cannot use {tls.client_ca} as the authority of clients: {error}",
+            hint="--tls-client-ca is one or more certificates in PEM",
         ) from error
-    # Connections inherit it. Without it, a small page waits for the client's delayed
-    # acknowledgement of its headers: 40 ms each on Linux.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
-def _url(host: str, port: int, *, secure: bool) -> str:
-    name = f"[{host}]" if ":" in host else host
-    return f"{'https' if secure else 'http'}://{name}:{port}/"
-
-
-@contextmanager
-def _signals_end(server: uvicorn.Server) -> Iterator[None]:
-    """SIGINT and SIGTERM end the server well, from its first moment on.
-
-    Uvicorn handles both while it runs, and raises the one that ended it again when it is done.
-    Signals belong to the main thread; in any other one there is nothing to do.
-    """
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        server.should_exit = True
-
-    in_main = threading.current_thread() is threading.main_thread()
-    ends = (signal.SIGINT, signal.SIGTERM) if in_main else ()
-    former = [signal.signal(number, end) for number in ends]
-    try:
-        yield
-    finally:
-        for number, handler in zip(ends, former, strict=True):
-            signal.signal(number, handler)

@@ -6,10 +6,11 @@ import importlib.metadata
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import bcrypt
 import pytest
 from packaging.utils import canonicalize_name
 
@@ -65,14 +66,18 @@ class Site:
     home: Path
 
     def run(
-        self, client: Client, *arguments: str | Path, served: bool
+        self,
+        client: Client,
+        *arguments: str | Path,
+        served: bool,
+        auth: Sequence[str | Path] = (),
     ) -> subprocess.CompletedProcess[str]:
         """Install over HTTP from the real server, or from the folder itself."""
         root = self.mirror.root
         command = client.install(self.venv, "{url}simple/" if served else f"{root.as_uri()}/simple")
         around: list[str | Path] = []
         if served:
-            around = [sys.executable, "-m", "tests.fakes.serving", root]
+            around = [sys.executable, "-m", "tests.fakes.serving", *auth, root]
         argv = [*around, *command, *arguments]
         return run_isolated(argv, clean_environment(self.home), self.home)
 
@@ -156,6 +161,21 @@ def test_uv_knows_when_a_file_was_uploaded(site: Site, *, served: bool) -> None:
     assert before.returncode != 0
     after = site.run(uv, "leaf", "--exclude-newer", "2026-01-02T00:00:00Z", served=served)
     assert after.returncode == 0, after.stderr
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
+def test_with_a_password_and_without(site: Site, client: Client) -> None:
+    names = site.home / "names"
+    names.write_text(f"ann:{bcrypt.hashpw(b'right', bcrypt.gensalt(8)).decode()}\n")
+    refused = site.run(client, "demo-app", served=True, auth=["--auth", names])
+    assert refused.returncode != 0
+    wrong: list[str | Path] = ["--auth", names, "--as", "ann:wrong"]
+    assert site.run(client, "demo-app", served=True, auth=wrong).returncode != 0
+    assert site.installed() == {}
+    auth: list[str | Path] = ["--auth", names, "--as", "ann:right"]
+    result = site.run(client, "demo-app", served=True, auth=auth)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert site.installed() == {"demo-app": "1.0", "leaf": "1.5+x.1"}
 
 
 def test_nothing_else_answers_here(site: Site) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.documents import ROOT, Shown, put_bundle_on_path, section, shown_commands
+from tests.fakes.serving import AS_ROOT
 
 pytestmark = pytest.mark.real_index
 
@@ -59,7 +60,7 @@ def compare(shown: Shown, output: str) -> None:
 @contextmanager
 def running(shown: Shown, folder: Path, environ: dict[str, str]) -> Iterator[str]:
     """A command that ends with "&", until the block ends; gives its first line."""
-    command = shown.command.removesuffix("&").strip()
+    command = " ".join([shown.command.removesuffix("&").strip(), *AS_ROOT])
     with subprocess.Popen(
         ["/bin/sh", "-c", f"exec {command}"],
         cwd=folder,

@@ -19,6 +19,7 @@ from bundler import __version__
 from bundler.cli.main import app, main
 from bundler.model.profile import parse_profile
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree
+from tests.fakes.serving import AS_ROOT
 from tests.fakes.tls import serve_tls
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -452,7 +453,7 @@ def test_a_mirror_is_not_made_of_a_folder_with_something_else(
 
 
 def serve(*words: str | Path) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-m", "bundler", "serve", *map(str, words)]
+    argv = [sys.executable, "-m", "bundler", "serve", *AS_ROOT, *map(str, words)]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -493,7 +494,7 @@ def test_serve_tells_programs_where(finished: Site) -> None:
 
 
 def test_serve_what_is_no_mirror(tmp_path: Path) -> None:
-    result = bundle("serve", tmp_path, "--port", "0")
+    result = bundle("serve", *AS_ROOT, tmp_path, "--port", "0")
     assert result.exit_code == 1
     assert f"{tmp_path} is not a mirror" in result.stderr
     assert "bundle trust pin" in result.stderr
@@ -501,18 +502,16 @@ def test_serve_what_is_no_mirror(tmp_path: Path) -> None:
 
 def test_serve_with_half_a_tls_pair(finished: Site, tmp_path: Path) -> None:
     tls = serve_tls(tmp_path)
-    key_only = bundle("serve", finished.mirror, "--port", "0", "--tls-key", tmp_path / "key.pem")
-    assert key_only.exit_code == 1
-    assert "a TLS key without its certificate is of no use" in key_only.stderr
-    assert "hint: add --tls-cert" in key_only.stderr
-    certificate_only = bundle("serve", finished.mirror, "--port", "0", "--tls-cert", tls.authority)
+    certificate_only = bundle(
+        "serve", *AS_ROOT, finished.mirror, "--port", "0", "--tls-cert", tls.authority
+    )
     assert certificate_only.exit_code == 1
     assert f"cannot use the certificate {tls.authority}" in certificate_only.stderr
 
 
 def test_serve_with_a_certificate_that_is_not_there(finished: Site, tmp_path: Path) -> None:
     result = bundle(
-        "serve", finished.mirror, "--port", "0", "--tls-cert", tmp_path / "none.pem",
+        "serve", *AS_ROOT, finished.mirror, "--port", "0", "--tls-cert", tmp_path / "none.pem",
         "--tls-key", tmp_path / "none.key",
     )  # fmt: skip
     assert result.exit_code == 1
@@ -521,11 +520,11 @@ def test_serve_with_a_certificate_that_is_not_there(finished: Site, tmp_path: Pa
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
 def test_serve_on_a_port_that_cannot_be(finished: Site, port: str) -> None:
-    assert bundle("serve", finished.mirror, "--port", port).exit_code == 2
+    assert bundle("serve", *AS_ROOT, finished.mirror, "--port", port).exit_code == 2
 
 
 def test_serve_on_an_address_of_another_host(finished: Site) -> None:
-    result = bundle("serve", finished.mirror, "--host", "192.0.2.1", "--port", "0")
+    result = bundle("serve", *AS_ROOT, finished.mirror, "--host", "192.0.2.1", "--port", "0")
     assert result.exit_code == 1
     assert "cannot listen on 192.0.2.1 port 0" in result.stderr
 
@@ -533,7 +532,7 @@ def test_serve_on_an_address_of_another_host(finished: Site) -> None:
 def test_serve_in_process_says_that_a_port_is_taken(finished: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        result = bundle("serve", finished.mirror, "--port", port)
+        result = bundle("serve", *AS_ROOT, finished.mirror, "--port", port)
     assert result.exit_code == 1
     assert f"cannot listen on 127.0.0.1 port {port}" in result.stderr
 

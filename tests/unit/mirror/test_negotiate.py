@@ -9,9 +9,12 @@ from bundler.mirror.negotiate import (
     JSON,
     LEGACY_HTML,
     UnsatisfiableError,
+    choose_coding,
     choose_form,
+    choose_page,
     choose_part,
     is_fresh,
+    takes_provenance,
 )
 
 PIP = f"{JSON}, {HTML};q=0.1, {LEGACY_HTML};q=0.01"
@@ -134,3 +137,48 @@ def test_any_range_header_has_an_answer(range_: str, size: int) -> None:
         except UnsatisfiableError:
             continue
         assert part is None or (part[1] > 0 and sum(part) <= size)
+
+
+@pytest.mark.parametrize(
+    ("accept_encoding", "coding"),
+    [
+        (None, None),
+        ("", None),
+        ("identity", None),
+        ("br", None),
+        ("gzip, deflate", "gzip"),
+        ("gzip, deflate, zstd", "zstd"),
+        ("GZIP;Q=0.5", "gzip"),
+        ("zstd;q=0, gzip;q=0.001", "gzip"),
+        ("gzip;q=0", None),
+        ("gzip;q=high", None),
+        ("*", None),
+    ],
+)
+def test_the_coding_of_a_page(accept_encoding: str | None, coding: str | None) -> None:
+    assert choose_coding(accept_encoding) == coding
+
+
+def test_what_is_usual_and_what_is_not_are_read_alike() -> None:
+    for accept, coding in [(JSON, "gzip"), ("image/png", None), (None, "zstd")]:
+        expected = (choose_form(accept), coding)
+        assert choose_page(accept, coding) == expected
+        long = f"{'x/y,' * 500}{accept}" if accept else accept
+        assert choose_page(long, coding) == expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "taken"),
+    [
+        (None, True),
+        (" ", True),
+        ("*/*", True),
+        ("application/*;q=0.1", True),
+        ("application/json", True),
+        ("text/html, application/vnd.pypi.integrity.v1+json", True),
+        ("application/json;q=0", False),
+        ("text/html", False),
+    ],
+)
+def test_who_takes_provenance(accept: str | None, *, taken: bool) -> None:
+    assert takes_provenance(accept) is taken

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundler.events import ignore
+from bundler.mirror.exchange import FilePart, Request, Response
+from bundler.mirror.generations import folder_of
 from bundler.mirror.layout import Mirror, metadata_path, provenance_path
+from bundler.mirror.live_pages import LivePages
 from bundler.mirror.negotiate import HTML, JSON
 from bundler.mirror.publish import publish
-from bundler.mirror.respond import FilePart, Response, respond
+from bundler.mirror.respond import respond, respond_from_memory
+from tests.fakes.asking import ask
 from tests.fakes.mirrors import blob_of, bundled, deliver
 from tests.fakes.wheels import build_wheel
 
@@ -34,7 +40,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
 
 def _get(mirror: Mirror, path: str, **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return respond(mirror, "GET", path, named)
+    return ask(mirror, path, named)
 
 
 def test_a_page_in_each_form(mirror: Mirror) -> None:
@@ -42,7 +48,7 @@ def test_a_page_in_each_form(mirror: Mirror) -> None:
     assert page.status == 200
     assert page.headers["Content-Type"] == JSON
     assert json.loads(page.body)["files"][0]["filename"] == LOCAL[0]
-    assert page.headers["Vary"] == "Accept"
+    assert page.headers["Vary"] == "Accept, Accept-Encoding"
     assert page.headers["Cache-Control"] == "no-cache"
     assert page.headers["X-Content-Type-Options"] == "nosniff"
     assert page.headers["Content-Length"] == str(len(page.body))
@@ -63,7 +69,7 @@ def test_the_list_of_projects(mirror: Mirror) -> None:
 def test_no_acceptable_form(mirror: Mirror) -> None:
     answer = _get(mirror, "/simple/foo-bar/", accept="application/json")
     assert answer.status == 406
-    assert answer.headers["Vary"] == "Accept"
+    assert answer.headers["Vary"] == "Accept, Accept-Encoding"
     assert JSON.encode() in answer.body
 
 
@@ -72,7 +78,7 @@ def test_a_page_that_is_known_is_not_sent_again(mirror: Mirror) -> None:
     again = _get(mirror, "/simple/foo-bar/", accept=JSON, if_none_match=first.headers["ETag"])
     assert (again.status, again.body) == (304, b"")
     assert again.headers["ETag"] == first.headers["ETag"]
-    assert again.headers["Vary"] == "Accept"
+    assert again.headers["Vary"] == "Accept, Accept-Encoding"
     assert "Content-Length" not in again.headers
     other = _get(mirror, "/simple/foo-bar/", if_none_match=first.headers["ETag"])
     assert other.status == 200
@@ -151,21 +157,23 @@ def test_a_wheel_that_is_known_is_not_sent_again(mirror: Mirror) -> None:
     assert (answer.status, answer.file) == (304, None)
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/simple/foo-bar/", WHEEL, "/nothing", "/simple"])
+@pytest.mark.parametrize(
+    "path", ["/", "/health", "/simple/foo-bar/", WHEEL, "/nothing", "/simple", "/pypi/foo-bar/json"]
+)
 def test_head_says_what_get_would(mirror: Mirror, path: str) -> None:
-    wanted, head = respond(mirror, "GET", path, {}), respond(mirror, "HEAD", path, {})
+    wanted, head = ask(mirror, path), ask(mirror, path, method="HEAD")
     assert (head.status, head.headers) == (wanted.status, wanted.headers)
     assert (head.body, head.file) == (b"", None)
 
 
 def test_head_knows_no_ranges(mirror: Mirror) -> None:
-    answer = respond(mirror, "HEAD", WHEEL, {"range": "bytes=0-1"})
+    answer = ask(mirror, WHEEL, {"range": "bytes=0-1"}, "HEAD")
     assert (answer.status, answer.headers["Content-Length"]) == (200, str(SIZE))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "get", "PROPFIND"])
 def test_nothing_else_is_answered(mirror: Mirror, method: str) -> None:
-    answer = respond(mirror, method, "/simple/", {})
+    answer = ask(mirror, "/simple/", method=method)
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
@@ -231,7 +239,7 @@ def test_nothing_else_is_there(mirror: Mirror, path: str) -> None:
     )
 )  # fmt: skip
 def test_no_path_leads_anywhere_else(mirror: Mirror, parts: list[str]) -> None:
-    answer = respond(mirror, "GET", "/" + "/".join(parts), {})
+    answer = ask(mirror, "/" + "/".join(parts))
     assert b"secret" not in answer.body
     assert answer.file is None or answer.file.path == mirror.file_path(bundled(LOCAL))
     assert answer.status in {200, 301, 404}
@@ -287,3 +295,139 @@ def test_a_wheel_that_must_not_be_read_is_not_there(
     # As root, which tests may be, no mode of the file would have this effect.
     monkeypatch.setattr(os, "access", forbid)
     assert _get(mirror, WHEEL).status == 404
+
+
+def test_pages_are_compressed_as_the_client_wants(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path)
+    wheels = [build_wheel("foo", f"1.{number}") for number in range(9)]
+    publish(mirror, deliver(mirror, wheels), ignore)
+    plain = _get(mirror, "/simple/foo/")
+    assert "Content-Encoding" not in plain.headers
+    gzipped = _get(mirror, "/simple/foo/", accept_encoding="gzip, deflate")
+    assert gzipped.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(gzipped.body) == plain.body
+    assert int(gzipped.headers["Content-Length"]) < len(plain.body) / 2
+    best = _get(mirror, "/simple/foo/", accept_encoding="gzip, zstd;q=0.1")
+    assert best.headers["Content-Encoding"] == "zstd"
+    assert zstandard.decompress(best.body) == plain.body
+    tags = {answer.headers["ETag"] for answer in (plain, gzipped, best)}
+    assert len(tags) == 3
+    again = _get(
+        mirror, "/simple/foo/", accept_encoding="gzip", if_none_match=gzipped.headers["ETag"]
+    )
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_a_small_page_is_not_compressed(mirror: Mirror) -> None:
+    answer = _get(mirror, "/simple/", accept_encoding="gzip")
+    assert "Content-Encoding" not in answer.headers
+    assert b"foo-bar" in answer.body
+
+
+def test_provenance_by_project_and_version(mirror: Mirror) -> None:
+    path = provenance_path(mirror.file_path(bundled(LOCAL)))
+    path.write_bytes(b'{"version":1}')
+    url = f"/integrity/Foo.Bar/1.0+local.1/{LOCAL[0]}/provenance"
+    answer = _get(mirror, url)
+    assert answer.status == 200
+    assert answer.file == FilePart(path, 0, 13)
+    assert answer.headers["Content-Type"] == "application/vnd.pypi.integrity.v1+json"
+    assert answer.headers["Vary"] == "Accept"
+    assert _get(mirror, url, accept="application/json").status == 200
+    known = _get(mirror, url, if_none_match=answer.headers["ETag"])
+    assert (known.status, known.file) == (304, None)
+    refused = _get(mirror, url, accept="text/html")
+    assert refused.status == 406
+    assert b"application/vnd.pypi.integrity.v1+json" in refused.body
+    for wrong in (
+        url.replace("1.0+local.1/", "1.0/"),
+        url.replace("Foo.Bar", "other"),
+        url.replace(".whl", ".zip"),
+        url + "/",
+        url.replace("Foo.Bar", ".."),
+    ):
+        assert _get(mirror, wrong).status == 404
+    path.unlink()
+    assert _get(mirror, url).status == 404
+
+
+def test_health_before_anything_is_published(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path)
+    assert _get(mirror, "/health").status == 503
+    publish(mirror, deliver(mirror, [LOCAL]), ignore)
+    assert _get(mirror, "/health").status == 200
+
+
+PAGES = LivePages(Mirror(Path("/nowhere")), lambda: 0.0)
+
+
+@pytest.mark.parametrize(
+    "path", ["/simple//", "/simple/Foo/", "/simple/foo", "/", "/simple/a/b/", "/files/"]
+)
+def test_what_needs_the_disk_is_not_answered_from_memory(path: str) -> None:
+    assert respond_from_memory(PAGES, Request("GET", path, {})) is None
+
+
+def test_memory_answers_as_the_disk_does(mirror: Mirror) -> None:
+    pages = LivePages(mirror, lambda: 0.0)
+    for path in ("/simple/foo-bar/", "/simple/"):
+        for accept in (JSON, "text/html"):
+            request = Request("GET", path, {"accept": accept, "accept-encoding": "gzip"})
+            assert respond_from_memory(pages, request) is None
+            answer = respond(pages, request)
+            assert answer.status == 200
+            assert respond_from_memory(pages, request) == answer
+        # The two forms of HTML are one page.
+        request = Request("GET", path, {"accept": HTML, "accept-encoding": "gzip"})
+        assert respond_from_memory(pages, request) == respond(pages, request)
+    refused = Request("GET", "/simple/", {"accept": "image/png"})
+    assert respond_from_memory(pages, refused) is None
+    assert respond_from_memory(pages, Request("HEAD", "/simple/", {})) is None
+
+
+def test_pages_for_people(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path)
+    publish(mirror, deliver(mirror, [LOCAL]), ignore)
+    folder = folder_of(mirror, 1)
+    (folder / "web" / "project").mkdir(parents=True, exist_ok=True)
+    style = b"body { color: black }\n" * 100
+    for path, data in {
+        "index.html": b"<p>front",
+        "web/status.html": b"<p>status",
+        "web/project/foo-bar.html": b"<p>foo-bar",
+        "web/style.css": style,
+        "web/projects.js": b"[]",
+        "web/record.json": b"{}",
+    }.items():
+        (folder / path).write_bytes(data)
+    pages = LivePages(mirror, lambda: 0.0)
+
+    def get(path: str, **headers: str) -> Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return respond(pages, Request("GET", path, named))
+
+    front = get("/")
+    assert (front.status, front.body) == (200, b"<p>front")
+    assert get("/index.html") == front
+    assert front.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert front.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert (front.headers["Cache-Control"], front.headers["Vary"]) == (
+        "no-cache",
+        "Accept-Encoding",
+    )
+    assert get("/", if_none_match=front.headers["ETag"]).status == 304
+    assert get("/web/status.html").body == b"<p>status"
+    assert get("/web/project/foo-bar.html").body == b"<p>foo-bar"
+    assert get("/web/projects.js").headers["Content-Type"] == "text/javascript; charset=utf-8"
+    packed = get("/web/style.css", accept_encoding="gzip")
+    assert packed.headers["Content-Type"] == "text/css; charset=utf-8"
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == style
+    assert get("/web/style.css", accept_encoding="gzip").body is packed.body
+    # Renewed by a rename while it is live.
+    (folder / "new").write_bytes(b"<p>renewed")
+    (folder / "new").replace(folder / "web" / "status.html")
+    assert get("/web/status.html").body == b"<p>renewed"
+    for path in ("/web/", "/web/record.json", "/web/other/x.html", "/web/nothing.html", "/web",
+                 "/web/project/../status.html", "/web/.x.html", "/web/..%2fx.html"):  # fmt: skip
+        assert get(path).status == 404

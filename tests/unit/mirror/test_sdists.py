@@ -13,8 +13,8 @@ from bundler.events import ignore
 from bundler.mirror.layout import Mirror
 from bundler.mirror.negotiate import JSON
 from bundler.mirror.publish import publish
-from bundler.mirror.respond import respond
 from bundler.wheel.fault import WheelError
+from tests.fakes.asking import ask
 from tests.fakes.mirrors import blob_of, bundled, deliver, documents_of
 from tests.fakes.sdists import build_sdist
 from tests.fakes.wheels import build_wheel
@@ -40,7 +40,7 @@ def test_it_is_filed_without_metadata(mirror: Mirror) -> None:
 
 
 def test_it_is_listed_without_metadata(mirror: Mirror) -> None:
-    answer = respond(mirror, "GET", "/simple/foo-bar/", {"accept": JSON})
+    answer = ask(mirror, "/simple/foo-bar/", {"accept": JSON})
     page = json.loads(answer.body)
     assert page["versions"] == ["1.0"]
     wheel, source = page["files"]
@@ -48,14 +48,14 @@ def test_it_is_listed_without_metadata(mirror: Mirror) -> None:
     assert "core-metadata" in wheel
     assert "core-metadata" not in source
     assert source["requires-python"] == ">=3.8"
-    html = respond(mirror, "GET", "/simple/foo-bar/", {}).body.decode()
+    html = ask(mirror, "/simple/foo-bar/").body.decode()
     (line,) = (line for line in html.splitlines() if SOURCE[0] in line)
     assert f'href="../..{PATH}#sha256={DIGEST}"' in line
     assert "metadata" not in line
 
 
 def test_it_is_served(mirror: Mirror) -> None:
-    answer = respond(mirror, "GET", PATH, {})
+    answer = ask(mirror, PATH)
     assert answer.status == 200
     assert answer.headers["ETag"] == f'"{DIGEST}"'
     assert answer.headers["Content-Type"] == "application/octet-stream"
@@ -63,7 +63,7 @@ def test_it_is_served(mirror: Mirror) -> None:
     assert answer.file is not None
     assert answer.file.path.read_bytes() == SOURCE[1]
     for path in (f"{PATH}.metadata", PATH.replace(".gz", ".bz2"), PATH.replace(".tar.gz", ".zip")):
-        assert respond(mirror, "GET", path, {}).status == 404
+        assert ask(mirror, path).status == 404
 
 
 def test_publishing_again_changes_nothing(mirror: Mirror) -> None:
@@ -75,7 +75,7 @@ def test_publishing_again_changes_nothing(mirror: Mirror) -> None:
 def test_two_streams_may_have_it(mirror: Mirror) -> None:
     other = bundled(SOURCE, requires_python=">=3.8", yanked="old")
     publish(mirror, deliver(mirror, [], documents_of([other]).values(), stream="ml"), ignore)
-    answer = respond(mirror, "GET", "/simple/foo-bar/", {"accept": JSON})
+    answer = ask(mirror, "/simple/foo-bar/", {"accept": JSON})
     assert [file["yanked"] for file in json.loads(answer.body)["files"]] == [False, "old"]
 
 
