@@ -8,7 +8,7 @@ relative, so the folder can be moved, mounted anywhere, or read as `file://`. A 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from urllib.parse import quote
 
@@ -23,6 +23,9 @@ JSON_NAME = "index.v1_json"
 """What other mirrors call the JSON page, too."""
 
 _API = "1.4"
+# Of no standard, which leaves such names to indexes (PEP 691, "JSON Serialization"): bandersnatch
+# asks for nothing that has none.
+_SERIAL = "_last-serial"
 # HTML has no way to write these: a parser makes them U+FFFD, or worse (HTML, "numeric character
 # reference end state"). A carriage return survives as a reference only.
 _UNWRITABLE = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\ufffd")
@@ -42,10 +45,17 @@ def project_pages(project: ProjectDocument, base_url: str | None = None) -> dict
     }
 
 
-def list_pages(names: Iterable[NormalizedName]) -> dict[str, bytes]:
-    """The pages in `simple/` itself, by filename."""
+def list_pages(
+    names: Iterable[NormalizedName], serials: Mapping[NormalizedName, int] | None = None
+) -> dict[str, bytes]:
+    """The pages in `simple/` itself, by filename.
+
+    Args:
+        names: Of all projects.
+        serials: A number for each that grows when its pages change, for programs that mirror us.
+    """
     names = list(names)
-    return {HTML_NAME: list_html(names), JSON_NAME: list_json(names)}
+    return {HTML_NAME: list_html(names), JSON_NAME: list_json(names, serials or {})}
 
 
 def project_html(project: ProjectDocument, base_url: str | None = None) -> bytes:
@@ -80,9 +90,24 @@ def list_html(names: Iterable[NormalizedName]) -> bytes:
     return _html("Simple index", [], anchors)
 
 
-def list_json(names: Iterable[NormalizedName]) -> bytes:
+def list_json(
+    names: Iterable[NormalizedName], serials: Mapping[NormalizedName, int] | None = None
+) -> bytes:
     """The list of projects (PEP 691)."""
-    return _json({"meta": {"api-version": _API}, "projects": [{"name": name} for name in names]})
+    known = serials or {}
+    projects = [
+        {"name": name, **({_SERIAL: known[name]} if name in known else {})} for name in names
+    ]
+    return _json({"meta": {"api-version": _API}, "projects": projects})
+
+
+def read_serials(data: bytes) -> dict[NormalizedName, int]:
+    """The serials in a list of projects that `list_json` wrote.
+
+    Raises:
+        ValueError, KeyError, TypeError: if it is none.
+    """
+    return {each["name"]: each[_SERIAL] for each in json.loads(data)["projects"]}
 
 
 def file_url(file: BundledFile) -> str:
@@ -110,10 +135,9 @@ def _attributes(file: BundledFile, base_url: str | None) -> Iterator[tuple[str, 
     if file.requires_python is not None:
         yield "data-requires-python", file.requires_python
     if not is_sdist(file.filename):
-        # The second name is the one that PEP 658 gave it by mistake; older installers know no
-        # other.
+        # Not also under the name that PEP 658 gave it (PEP 714): pip 22.3 to 23.1, which know no
+        # other, then refuse projects whose name is not written in its normal form.
         yield "data-core-metadata", f"sha256={file.metadata}"
-        yield "data-dist-info-metadata", f"sha256={file.metadata}"
     if file.yanked is not None:
         yield "data-yanked", file.yanked
     if (provenance := provenance_url(file, base_url)) is not None:

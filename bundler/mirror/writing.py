@@ -17,7 +17,7 @@ from bundler.disk import make_folder, no_room_explained, set_mode
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.filing import in_threads
 from bundler.mirror.generations import Generation
-from bundler.mirror.pages import HTML_NAME, JSON_NAME, list_pages, project_pages
+from bundler.mirror.pages import HTML_NAME, JSON_NAME, list_pages, project_pages, read_serials
 from bundler.mirror.union import Union, merged
 from bundler.mirror.web import record as records
 from bundler.mirror.web.readme import Readmes
@@ -72,10 +72,21 @@ def write_pages(
             lambda: observe(Advanced(_PAGES, 1)),
         )
     in_order = [entries[name] for name in names]
-    _write_all(folder / "simple", list_pages(names))
+    before = _read_serials(former)
+    known = {name: before.get(name, generation.number) for name in linked}
+    serials = {name: known.get(name, generation.number) for name in names}
+    _write_all(folder / "simple", list_pages(names, serials))
     _write_all(folder, other_pages(union, generation.number, in_order))
     _write_all(folder, {records.NAME: records.to_bytes(in_order)})
     observe(Finished(_PAGES, f"{len(names)} projects"))
+
+
+def _read_serials(former: Path) -> dict[NormalizedName, int]:
+    """In which generation each project's pages were written; nothing where that is not known."""
+    try:
+        return read_serials((former / "simple" / JSON_NAME).read_bytes())
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _write_project(

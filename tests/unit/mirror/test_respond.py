@@ -63,7 +63,7 @@ def test_a_page_in_each_form(mirror: Mirror) -> None:
 
 def test_the_list_of_projects(mirror: Mirror) -> None:
     page = _get(mirror, "/simple/", accept=JSON)
-    assert json.loads(page.body)["projects"] == [{"name": "foo-bar"}]
+    assert json.loads(page.body)["projects"] == [{"name": "foo-bar", "_last-serial": 1}]
 
 
 def test_no_acceptable_form(mirror: Mirror) -> None:

@@ -130,7 +130,8 @@ def test_what_uv_reads_beyond_the_standards_is_in_html() -> None:
     file = _file("demo-1-py3-none-any.whl", upload_time="2026-01-01T00:00:00Z")
     html = project_html(ProjectDocument(name=NormalizedName("demo"), files=(file,))).decode()
     assert 'data-size="1234" data-upload-time="2026-01-01T00:00:00Z"' in html
-    assert f'data-dist-info-metadata="sha256={"cd" * 32}"' in html
+    assert f'data-core-metadata="sha256={"cd" * 32}"' in html
+    assert "data-dist-info-metadata" not in html
     assert "pypi:project-status" not in html
 
 
