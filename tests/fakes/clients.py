@@ -41,7 +41,7 @@ def make_clients() -> str:
             continue
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-        pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python"]
+        pip: list[str | Path] = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python"]
         made = subprocess.run(
             [*pip, "install", "--quiet", "--disable-pip-version-check", *requirements],
             capture_output=True,

@@ -375,7 +375,7 @@ def clients(folder: Path) -> dict[str, Installer | Project]:
 
 def versions(folder: Path) -> dict[str, str]:
     """Of each client, as it says itself."""
-    programs = {
+    programs: dict[str, list[str | Path]] = {
         "pip": [sys.executable, "-m", "pip"],
         "pip-old": [folder / "pip-old" / "bin" / "python", "-m", "pip"],
         "uv": ["uv"],
