@@ -138,7 +138,16 @@ def test_the_readme_names_every_command_and_only_options_that_there_are() -> Non
     for name in COMMANDS:
         assert {"--json", "--quiet"} <= options(name), name
     with_home = {name for name in COMMANDS if "--home" in options(name)}
-    inside = {"inspect", "verify", "unpack", "serve", "history", "trust pin", "client-config"}
+    inside = {
+        "inspect",
+        "verify",
+        "unpack",
+        "prune",
+        "serve",
+        "history",
+        "trust pin",
+        "client-config",
+    }
     anywhere = {"init", "demo", "target list", "target show", "target detect"}
     assert with_home == COMMANDS - inside - anywhere
 
