@@ -35,6 +35,7 @@ class Needed:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._marks: set[bytes] = set()
+        self._followed: set[bytes] = set()
 
     def add_generation(self, number: int) -> None:
         """All that a generation shows.
@@ -85,20 +86,28 @@ class Needed:
         self._marks.update(_mark(blob.sha256) for blob in blobs)
 
     def _add_sequence(self, blob: Blob, place: str) -> None:
-        if not self.has_blob(blob.sha256):
+        self._add(blob)
+        if self._is_new(blob):
             self._add_named(self._read(blob, place, Manifest.from_bytes), whole=True)
-            self._add(blob)
 
     def _add_named(self, manifest: Manifest, *, whole: bool) -> None:
         """Mark what a manifest names; one that is not `whole` lacks documents."""
-        known = {blob for blob in manifest.blobs() if self.has_blob(blob.sha256)}
         self._add(*manifest.blobs())
+        inside = manifest.contents.documents if manifest.contents else {}
         for name, blob in manifest.projects.items():
-            if blob not in known and (whole or self._mirror.store.has(blob)):
+            if (whole or self._mirror.store.has(blob)) and self._is_new(blob):
                 self._add_files(blob, f"the document of {name}")
-        for name, blob in (manifest.contents.documents if manifest.contents else {}).items():
-            if blob not in known and (whole or self._mirror.store.has(blob)):
+        for name, blob in inside.items():
+            if (whole or self._mirror.store.has(blob)) and self._is_new(blob):
                 self._add_sboms(blob, f"what is inside of {name}")
+
+    def _is_new(self, blob: Blob) -> bool:
+        """Whether a document was not read yet: generations share most of them."""
+        mark = _mark(blob.sha256)
+        if mark in self._followed:
+            return False
+        self._followed.add(mark)
+        return True
 
     def _add_files(self, blob: Blob, place: str) -> None:
         for file in self._read(blob, place, ProjectDocument.from_bytes).files:

@@ -11,13 +11,17 @@ import pytest
 from securesystemslib.signer import CryptoSigner
 
 from bundler import receive
+from bundler.archive.head import encode_head, head_size, read_head
 from bundler.errors import BundlerError, TrustError
+from bundler.mirror import earlier as earlier_module
 from bundler.mirror import publish as publish_module
 from bundler.mirror import rollback as rollback_module
 from bundler.mirror.generations import folder_of, live, live_number
 from bundler.mirror.journal import Journal, read_history
 from bundler.mirror.layout import Mirror
+from bundler.mirror.needed import Needed
 from bundler.mirror.policy import approval_path, rollback_path
+from bundler.model.volume import VolumeIndex, is_index_name
 from bundler.trust.approval import (
     RollbackStatement,
     Statement,
@@ -180,11 +184,21 @@ def test_the_same_for_programs(host: Site) -> None:
 
 
 def test_pages_are_those_that_were(host: Site, mirror: Mirror) -> None:
+    def pages() -> dict[str, bytes]:
+        found = tree(mirror.simple.resolve())
+        # The list of projects says in which generation a page was written.
+        return {path: data for path, (_, _, data) in found.items() if path != "index.v1_json"}
+
     _unpack(host, 1)
-    before = {path: data for path, (_, _, data) in tree(mirror.simple.resolve()).items()}
+    before = pages()
     _unpack(host, 2)
     _rollback(host)
-    assert {path: data for path, (_, _, data) in tree(mirror.simple.resolve()).items()} == before
+    assert pages() == before
+    listed = json.loads((mirror.simple / "index.v1_json").read_bytes())
+    assert {each["name"]: each["_last-serial"] for each in listed["projects"]} == {
+        "app": 3,
+        "lib": 1,
+    }
 
 
 def test_a_second_rollback_goes_further_back_and_never_forth(host: Site, mirror: Mirror) -> None:
@@ -262,6 +276,27 @@ def test_a_generation_that_is_damaged_is_no_way_back(host: Site, mirror: Mirror)
     assert "generation.json is damaged" in _rollback(host, "--generation", "2", code=4)
     _rollback(host)
     assert _live(mirror) == (4, {"test": 1})
+
+
+def test_what_there_is_is_not_listed_without_end(
+    host: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _unpack(host, 1, 2, 3)
+    monkeypatch.setattr(earlier_module, "_SHOWN", 2)
+    said = _rollback(host, "--to", "9", code=4)
+    assert "generation 3: test sequence 3\ngeneration 2: test sequence 2\nand 1 more\n" in said
+
+
+def test_where_the_mirror_is_served_is_written_as_the_policy_has_it(
+    host: Site, mirror: Mirror
+) -> None:
+    _unpack(host, 1, 2)
+    url = "https://packages.example.org/"
+    succeed("policy", host.mirror, "--base-url", url)
+    _rollback(host, "--generation", "1")
+    shown = live(mirror)
+    assert shown
+    assert (shown.number, shown.base_url) == (4, url)
 
 
 # What the gate remembers.
@@ -599,6 +634,50 @@ def test_what_waits_stays(host: Site, mirror: Mirror) -> None:
     _prune(host, 0, "--yes")
     _approve(host, 2)
     assert _versions(mirror) == ["2.0"]
+
+
+def test_what_has_arrived_in_part_stays(host: Site, mirror: Mirror) -> None:
+    """Its volume's head is kept: what the manifest and the index name may be in the store."""
+    _unpack(host, 1)
+    with host.volume(2).open("rb") as volume:
+        entries = read_head(volume).entries
+    size = head_size({name: len(data) for name, data in entries.items()})
+    head = mirror.arrived / "test-000002" / "abcd.v01.head"
+    head.parent.mkdir(parents=True)
+    head.write_bytes(encode_head(entries, size))
+    (index,) = (VolumeIndex.from_bytes(entries[name]) for name in entries if is_index_name(name))
+    blobs = [blob for segment in index.segments for blob in segment.blobs]
+    other = mirror.store.put(b"nobody names it")
+    paths = [mirror.store.path(blob.sha256) for blob in blobs]
+    for path, blob in zip(paths, blobs, strict=True):
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists():
+            path.write_bytes(bytes(blob.size))  # nobody reads it for that
+    with pytest.MonkeyPatch.context() as patched:  # but for documents, which have not arrived
+        patched.setattr("bundler.archive.store.BlobStore.has", lambda *_arguments: False)
+        needed = Needed(mirror)
+        needed.add_waiting()
+    assert all(needed.has_blob(blob.sha256) for blob in blobs)
+    assert not needed.has_blob(other.sha256)
+    head.write_bytes(b"no head")
+    result = bundle("prune", host.mirror, "--keep", "0", "--yes")
+    assert result.exit_code == 4
+    assert f"{head} is damaged: " in result.stderr
+    assert "hint: delete it, then unpack that volume again, or not" in result.stderr
+    assert all(path.exists() for path in paths)
+
+
+def test_the_documents_of_what_has_arrived_are_read(host: Site, mirror: Mirror) -> None:
+    _unpack(host, 1, 2)
+    with host.volume(2).open("rb") as volume:
+        entries = read_head(volume).entries
+    size = head_size({name: len(data) for name, data in entries.items()})
+    head = mirror.arrived / "test-000002" / "abcd.v01.head"
+    head.parent.mkdir(parents=True)
+    head.write_bytes(encode_head(entries, size))
+    _rollback(host)
+    found = read_json(bundle("prune", host.mirror, "--keep", "0", "--json"))
+    assert found["files"] == []  # sequence 2's own are needed, as it has arrived
 
 
 def test_streams_that_are_live_keep_their_files(host: Site, mirror: Mirror) -> None:
