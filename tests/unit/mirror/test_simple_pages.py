@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from packaging.utils import NormalizedName
 from pypi_simple import IndexPage, ProjectPage
 
-from bundler.mirror.pages import list_pages, project_html, project_json, project_pages
+from bundler.mirror.pages import list_pages, project_html, project_json, project_pages, read_serials
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import BundledFile, ProjectDocument
 
@@ -188,3 +188,19 @@ def test_the_list_of_projects_is_the_same_in_both_forms(names: list[str]) -> Non
     for name in names:
         assert f'href="{name}/"' in pages["index.html"].decode()
         assert urljoin("http://h.example.org/simple/", f"{name}/").endswith(f"/simple/{name}/")
+
+
+def test_serials_are_for_those_who_mirror() -> None:
+    names = [NormalizedName("a"), NormalizedName("b")]
+    pages = list_pages(names, {names[0]: 7})
+    assert json.loads(pages["index.v1_json"])["projects"] == [
+        {"name": "a", "_last-serial": 7},
+        {"name": "b"},
+    ]
+    assert b"7" not in pages["index.html"]
+    assert read_serials(list_pages(names, {names[0]: 7, names[1]: 2})["index.v1_json"]) == {
+        "a": 7,
+        "b": 2,
+    }
+    with pytest.raises(KeyError):
+        read_serials(pages["index.v1_json"])
