@@ -40,6 +40,7 @@ class PolicyResult:
             "mirror": str(self.mirror),
             "approvers": self._approvers(),
             "scan": self.policy.scan,
+            "base-url": self.policy.base_url,
             "waiting": [
                 {
                     "stream": each.stream,
@@ -56,6 +57,8 @@ class PolicyResult:
             f"approval  {' or '.join(self._approvers()) or 'not asked for'}",
             f"scan      {self.policy.scan or 'not asked for'}",
         ]
+        if self.policy.base_url:
+            lines.append(f"served at {self.policy.base_url}")
         lines += [
             f"waiting   {each.statement}, manifest {each.manifest.sha256}" for each in self.waiting
         ]
@@ -114,13 +117,23 @@ def policy(
         typer.Option(metavar="COMMAND", help="Scan what is received; see `bundle unpack --scan`."),
     ] = None,
     no_scan: Annotated[bool, typer.Option("--no-scan", help="Scan nothing any more.")] = False,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Pages say that the mirror is served here: https only. They link attestations.",
+        ),
+    ] = None,
+    no_base_url: Annotated[
+        bool, typer.Option("--no-base-url", help="Pages do not say where they are served.")
+    ] = False,
     key: ApproverKey = None,
     passphrase_fd: PassphraseFd = None,
     home: HomeFolder = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show or set what must happen in a mirror before a sequence goes live.
+    """Show or set what must happen in a mirror before a sequence goes live, and where it is served.
 
     Once approvers are named, a change needs one of their keys: --key.
     """
@@ -129,13 +142,14 @@ def policy(
 
         from bundler.mirror.journal import Journal, Operator
         from bundler.mirror.layout import Mirror
-        from bundler.mirror.policy import change_policy, read_policy_file
+        from bundler.mirror.policy import change_policy, parse_base_url, read_policy_file
+        from bundler.mirror.publish import renew
         from bundler.mirror.scanner import parse_scanner
         from bundler.mirror.waiting import waiting_in
         from bundler.trust.approval import read_approver
         from bundler.trust.holders import load_signer
 
-        if (approver and no_approval) or (scan and no_scan):
+        if (approver and no_approval) or (scan and no_scan) or (base_url and no_base_url):
             raise typer.BadParameter("an option and its opposite are both given")
         opened = Mirror.open(mirror)
         shown = read_policy_file(opened)
@@ -146,12 +160,15 @@ def policy(
             parse_scanner(scan)
         if scan or no_scan:
             shown = replace(shown, scan=scan)
-        if approver or no_approval or scan or no_scan:
+        if base_url or no_base_url:
+            shown = replace(shown, base_url=parse_base_url(base_url) if base_url else None)
+        if approver or no_approval or scan or no_scan or base_url or no_base_url:
             secrets = ask_secrets(passphrase_fd)
             signer = load_signer(key, find_home(home).keys, secrets) if key else None
             with opened.locked():
                 journal = Journal.open(opened, Operator(account(), now))
                 change_policy(opened, journal, shown, signer)
+                renew(opened, out.observe)
         out.result(PolicyResult(mirror, shown, waiting_in(opened)))
 
 

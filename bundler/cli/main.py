@@ -15,6 +15,7 @@ from bundler.cli import (
     ceremony,
     client_config,
     demo,
+    generations,
     history,
     inside,
     lock,
@@ -50,6 +51,8 @@ app.command()(inside.verify)
 app.command()(inside.unpack)
 app.command()(approval.policy)
 app.command()(approval.approve)
+app.command()(generations.rollback)
+app.command()(generations.prune)
 app.command()(serve.serve)
 app.command()(client_config.client_config)
 app.command()(history.history)

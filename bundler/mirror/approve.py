@@ -19,7 +19,7 @@ from bundler.mirror.scan import scan_all
 from bundler.mirror.union import MAX_DOCUMENT
 from bundler.mirror.waiting import Waiting, release, waiting_in
 from bundler.model.manifest import VerifiedManifest
-from bundler.trust.approval import Statement, check_approval, sign_approval
+from bundler.trust.approval import Decision, check_approval, sign_approval
 from bundler.trust.gate import load_anchor, recall
 from bundler.trust.keys import fingerprint
 
@@ -95,7 +95,7 @@ def approve(
         with attempt(mirror, about, operator, observe) as noted:
             noted.doing = "approved"
             data = sign_approval(waiting.statement, signer)
-            _check_signer(mirror, noted.policy, data, waiting.statement, about.key)
+            check_signer(mirror, noted.policy, data, waiting.statement, about.key)
             manifest = _recall(mirror, waiting)
             # Once more: the scanner may know more by now, or was not asked for at that time.
             files = prepare(mirror, manifest, observe) if noted.policy.scan else ()
@@ -109,9 +109,22 @@ def approve(
     return Approved(waiting, fingerprint(signer.public_key), published)
 
 
-def _check_signer(
-    mirror: Mirror, policy: Policy, data: bytes, statement: Statement, key: str | None
+def check_signer(
+    mirror: Mirror, policy: Policy, data: bytes, statement: Decision, key: str | None
 ) -> None:
+    """Whether `data` is `statement`, signed by a key that `policy` asks for.
+
+    Args:
+        mirror: Whose policy it is.
+        policy: As it holds.
+        data: The envelope.
+        statement: What must be in it.
+        key: The signer's fingerprint.
+
+    Raises:
+        RefusedError: if the policy asks for nobody.
+        TrustError: if the key is none that it asks for.
+    """
     if not policy.approvers:
         raise RefusedError(
             f"{mirror.root} asks for nobody's approval",

@@ -2,7 +2,8 @@
 
 A generation is a folder, `.bundler/generations/000007`, written once: `simple/` and
 `generation.json`, which says what sequence of each stream it shows. `MIRROR/simple` is a symbolic
-link to one of them, so one rename makes a generation live.
+link to one of them, so one rename makes a generation live. Numbers only grow: to go back makes a
+new generation that shows what an earlier one did.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ RECORD = "generation.json"
 UNFINISHED = ".new-"
 """Begins the name of a generation's folder until it is complete."""
 
+GOING = ".old-"
+"""Begins the name of a generation's folder once it is being removed."""
+
 _FOLDER = re.compile(r"\d{6,}", re.ASCII)
 _LINK = re.compile(r"\.bundler/generations/(\d{6,})/simple", re.ASCII)
 
@@ -40,10 +44,17 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One set of pages: its number, from 1, and what it shows of each stream."""
+    """One set of pages.
+
+    Attributes:
+        number: From 1.
+        streams: What it shows of each stream.
+        base_url: Where its pages say that the mirror is served, if they say so.
+    """
 
     number: int
     streams: Mapping[str, Shown]
+    base_url: str | None = None
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
@@ -51,6 +62,7 @@ class Generation:
             {
                 "format": FORMAT,
                 "generation": self.number,
+                "base-url": self.base_url,
                 "streams": [
                     {
                         "stream": stream,
@@ -76,8 +88,9 @@ class Generation:
             shown = Shown(item.positive("sequence"), item.blob("manifest"))
             streams[parse_stream(item.text("stream"))] = shown
             item.finish()
+        base_url = document.optional_text("base-url")
         document.finish()
-        return cls(number, streams)
+        return cls(number, streams, base_url)
 
 
 def folder_of(mirror: Mirror, number: int) -> Path:
@@ -134,6 +147,28 @@ def read_generation(mirror: Mirror, number: int) -> Generation:
     return found
 
 
+def kept_numbers(mirror: Mirror) -> list[int]:
+    """The numbers of all generations that were live and are still there, the live one last."""
+    last = live_number(mirror) or 0
+    names = (entry.name for entry in mirror.generations.iterdir())
+    return sorted(int(name) for name in names if _FOLDER.fullmatch(name) and int(name) <= last)
+
+
+def leftovers(mirror: Mirror) -> list[Path]:
+    """What a command that was killed has left behind.
+
+    That is an unfinished generation, one that is half removed, or one above the live one, which was
+    never shown.
+    """
+    last = live_number(mirror) or 0
+    return [
+        entry
+        for entry in mirror.generations.iterdir()
+        if (_FOLDER.fullmatch(entry.name) and int(entry.name) > last)
+        or entry.name.startswith((UNFINISHED, GOING))
+    ]
+
+
 def make_live(mirror: Mirror, number: int) -> None:
     """Show the pages of a generation, by one rename, safe on disk on return."""
     link = mirror.state / "simple.new"
@@ -151,15 +186,9 @@ def make_live(mirror: Mirror, number: int) -> None:
 
 
 def sweep(mirror: Mirror) -> None:
-    """Remove what a publication that was killed has left behind; the caller holds the lock.
-
-    That is an unfinished generation, or one above the live one, which was never shown.
-    """
-    last = live_number(mirror) or 0
-    for entry in mirror.generations.iterdir():
-        unshown = _FOLDER.fullmatch(entry.name) and int(entry.name) > last
-        if unshown or entry.name.startswith(UNFINISHED):
-            shutil.rmtree(entry)
+    """Remove `leftovers`; the caller holds the lock."""
+    for entry in leftovers(mirror):
+        shutil.rmtree(entry)
 
 
 def _foreign(mirror: Mirror) -> BundlerError:

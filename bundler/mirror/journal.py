@@ -138,6 +138,20 @@ class Journal:
                 return entry
         return None
 
+    @property
+    def head(self) -> Sha256:
+        """The digest of the last line."""
+        return self._last
+
+    def was_live(self, stream: str, sequence: int, manifest: Sha256) -> bool:
+        """Whether a line says that this very sequence was live here once."""
+        return any(
+            entry.phase in {"live", "rolled-back"}
+            and entry.result == "ok"
+            and (entry.stream, entry.sequence, entry.manifest) == (stream, sequence, manifest)
+            for entry in self._entries
+        )
+
     def policy(self) -> Sha256 | None:
         """The digest of the policy that holds; None when there never was one."""
         for entry in reversed(self._entries):

@@ -67,7 +67,9 @@ def page_files(page: bytes | None) -> dict[str, PageFile]:
     return files
 
 
-def legacy_json(pages: LivePages, name: str, version: str | None, base_url: str) -> bytes | None:
+def legacy_json(
+    pages: LivePages, name: str, version: str | None, base_url: str, serial: int
+) -> bytes | None:
     """What `/pypi/NAME/json` or `/pypi/NAME/VERSION/json` answers; None if there is no such thing.
 
     Args:
@@ -75,6 +77,7 @@ def legacy_json(pages: LivePages, name: str, version: str | None, base_url: str)
         name: The project's, normalized.
         version: As it is written in filenames, or any other spelling of it; None for the newest.
         base_url: Where the mirror's root is, with a slash at its end.
+        serial: The number of the live generation.
     """
     files = page_files(pages.raw(name, JSON_NAME)).values()
     releases: dict[str, list[PageFile]] = {}
@@ -86,7 +89,7 @@ def legacy_json(pages: LivePages, name: str, version: str | None, base_url: str)
     page_url = f"{base_url}simple/{name}/"
     found: dict[str, object] = {
         "info": _info(pages.mirror, name, chosen, releases[chosen]),
-        "last_serial": 0,
+        "last_serial": serial,
         "urls": [_file(file, page_url) for file in releases[chosen]],
         "vulnerabilities": [],
     }
@@ -150,7 +153,8 @@ def _file(file: PageFile, page_url: str) -> dict[str, object]:
         "size": said["size"],
         "upload_time": time and time[:19],
         "upload_time_iso_8601": time,
-        "url": urljoin(page_url, said["url"]),
+        # bandersnatch takes files from no other path than this; the server knows both.
+        "url": urljoin(page_url, said["url"].replace("/files/", "/packages/", 1)),
         "yanked": bool(yanked),
         "yanked_reason": yanked if isinstance(yanked, str) else None,
     }

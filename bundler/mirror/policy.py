@@ -1,4 +1,4 @@
-"""What a mirror asks for before a sequence goes live.
+"""What a mirror asks for before a sequence goes live, and where it is served.
 
 It is kept in `.bundler/policy.json`. The journal has its digest, so it cannot be changed or lost by
 the way; a command changes it, and where approvers are named, one of them must sign for that.
@@ -7,13 +7,16 @@ the way; a command changes it, and where approvers are named, one of them must s
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 from securesystemslib.signer import Key, Signer
 
-from bundler.disk import atomic_write, read_whole
-from bundler.errors import DamagedError, TrustError
+from bundler.disk import atomic_write, read_whole, sync_folder
+from bundler.errors import BundlerError, DamagedError, TrustError
 from bundler.mirror.journal import About, Journal
 from bundler.mirror.layout import Mirror
 from bundler.mirror.scanner import Scanner, parse_scanner
@@ -23,6 +26,8 @@ from bundler.model.document import FORMAT, Reader
 from bundler.trust.approval import Statement, check_approval, has_key_of
 from bundler.trust.keys import fingerprint
 
+_URL: Final = re.compile(r"https://[A-Za-z0-9._~:/%\[\]!$&'()*+,;=-]+", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -31,10 +36,12 @@ class Policy:
     Attributes:
         approvers: Any one of these keys must approve.
         scan: This command must end well on what was received.
+        base_url: Where the mirror's root is served; pages name it where they may not be relative.
     """
 
     approvers: tuple[Key, ...] = ()
     scan: str | None = None
+    base_url: str | None = None
 
     def to_bytes(self) -> bytes:
         """Canonical JSON, keys sorted by their ids."""
@@ -52,6 +59,7 @@ class Policy:
                     for key in keys
                 ],
                 "scan": self.scan,
+                "base-url": self.base_url,
             }
         )
 
@@ -64,7 +72,7 @@ class Policy:
         """
         document = Reader.over(data, "policy")
         approvers = tuple(_read_key(item) for item in document.objects("approvers"))
-        policy = cls(approvers, document.optional_text("scan"))
+        policy = cls(approvers, document.optional_text("scan"), document.optional_text("base-url"))
         document.finish()
         return policy
 
@@ -78,7 +86,36 @@ class Policy:
 
     def __str__(self) -> str:
         names = " or ".join(fingerprint(key) for key in self.approvers)
-        return f"approval by {names or 'nobody'}, scan by {self.scan or 'nothing'}"
+        served = f", served at {self.base_url}" if self.base_url else ""
+        return f"approval by {names or 'nobody'}, scan by {self.scan or 'nothing'}{served}"
+
+
+def parse_base_url(text: str) -> str:
+    """An address under which a mirror is served, with a slash at its end.
+
+    Links to attestations must be of a secure origin (PEP 740, "Changes to the simple index").
+
+    Raises:
+        BundlerError: if it is none.
+    """
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError as error:
+        raise _no_base_url() from error
+    plain = _URL.fullmatch(text) and not (url.query or url.fragment or "?" in text or "#" in text)
+    if not plain or not url.hostname or url.username is not None or port == 0:
+        raise _no_base_url()
+    return text if text.endswith("/") else f"{text}/"
+
+
+def _no_base_url() -> BundlerError:
+    # Not quoted: it may hold a password.
+    return BundlerError(
+        "--base-url is not an address that pages can name",
+        hint="give the mirror's root as clients see it: https://packages.example.org/ or a folder"
+        " there, without user, query and fragment",
+    )
 
 
 def read_policy(mirror: Mirror, journal: Journal) -> Policy:
@@ -138,6 +175,24 @@ def change_policy(
 def approval_path(mirror: Mirror, statement: Statement) -> Path:
     """Where the approval of a sequence is kept."""
     return mirror.approvals / f"{statement.stream}-{statement.sequence:06}.json"
+
+
+def rollback_path(mirror: Mirror, generation: int) -> Path:
+    """Where the decision is kept that made a generation live; no stream has such a name."""
+    return mirror.approvals / f"{generation:06}.rollback.json"
+
+
+def withdraw_approvals(mirror: Mirror, stream: str, above: int) -> None:
+    """Let no approval of a sequence of `stream` that is newer than `above` count any more.
+
+    Each is kept beside, for those who ask who approved it.
+    """
+    for path in sorted(mirror.approvals.glob(f"{stream}-*.json")):
+        number = path.stem.removeprefix(f"{stream}-")
+        if number.isascii() and number.isdigit() and int(number) > above:
+            path.replace(path.with_suffix(".withdrawn"))
+    if mirror.approvals.is_dir():
+        sync_folder(mirror.approvals)
 
 
 def check_approved(mirror: Mirror, statement: Statement) -> None:

@@ -34,8 +34,8 @@ from bundler.mirror.generations import (
 )
 from bundler.mirror.layout import ONE_FILESYSTEM, Mirror
 from bundler.mirror.pages import HTML_NAME, JSON_NAME
-from bundler.mirror.policy import check_approved, is_approved
-from bundler.mirror.union import Union, survey, unchanged, union_with
+from bundler.mirror.policy import check_approved, is_approved, read_policy_file
+from bundler.mirror.union import Union, survey, unchanged, union_of, union_with
 from bundler.mirror.web.front import FRONT
 from bundler.mirror.web.record import Record, read_record
 from bundler.mirror.web.write import link_pages, project_path
@@ -118,6 +118,24 @@ def may_go_live(mirror: Mirror, manifest: VerifiedManifest, observe: Observer) -
     )
 
 
+def renew(mirror: Mirror, observe: Observer) -> None:
+    """Write the live pages anew if the policy now says that they are served elsewhere.
+
+    The caller holds `mirror.locked()`.
+
+    Raises:
+        BundlerError: as `publish`.
+    """
+    former, base_url = live(mirror), read_policy_file(mirror).base_url
+    if former is None or former.base_url == base_url:
+        return
+    generation = Generation(former.number + 1, former.streams, base_url)
+    record = read_record(folder_of(mirror, former.number))
+    with no_room_explained(mirror.root):
+        sweep(mirror)
+        show(mirror, union_of(mirror, generation), generation, record, (), observe)
+
+
 def _shown(manifest: VerifiedManifest) -> Shown:
     data = manifest.to_bytes()
     return Shown(manifest.sequence, Blob(Sha256(hashlib.sha256(data).hexdigest()), len(data)))
@@ -130,12 +148,18 @@ def _publish(
     data, shown = manifest.to_bytes(), _shown(manifest)
     if former.streams.get(manifest.stream) != shown:
         check_approved(mirror, Statement(manifest.stream, manifest.sequence, shown.manifest.sha256))
-    anew = former.streams.get(manifest.stream) != shown or not _has_pages(mirror, former, manifest)
+    base_url = read_policy_file(mirror).base_url
+    anew = (
+        former.streams.get(manifest.stream) != shown
+        or former.base_url != base_url
+        or not _has_pages(mirror, former, manifest)
+    )
     record, same = Record(), dict[NormalizedName, int]()
     if anew:
         union = union_with(mirror, manifest, former)
         record = read_record(folder_of(mirror, former.number))
-        same = _same(union, manifest, former, record)
+        if former.base_url == base_url:
+            same = same_pages(union, manifest, former, record)
     else:
         # Also first, so that a manifest that another stream waits for comes back in any case.
         _keep(mirror, shown.manifest, data)
@@ -149,8 +173,10 @@ def _publish(
     if anew:
         sweep(mirror)
         _keep(mirror, shown.manifest, data)
-        generation = Generation(former.number + 1, {**former.streams, manifest.stream: shown})
-        _show(mirror, union, generation, record, same, observe)
+        generation = Generation(
+            former.number + 1, {**former.streams, manifest.stream: shown}, base_url
+        )
+        show(mirror, union, generation, record, same, observe)
     return Published(
         changed=anew or bool(found.fresh),
         generation=generation.number,
@@ -190,7 +216,7 @@ def _has_pages(mirror: Mirror, generation: Generation, manifest: VerifiedManifes
     ) and all((folder / page).is_file() for page in (FRONT, *map(project_path, manifest.projects)))
 
 
-def _same(
+def same_pages(
     union: Union, manifest: Manifest, former: Generation, record: Record
 ) -> dict[NormalizedName, int]:
     """Projects that are shown already as they will be, and how many files `manifest` has of each.
@@ -214,7 +240,7 @@ def _keep(mirror: Mirror, blob: Blob, data: bytes) -> None:
     mirror.store.put(data)
 
 
-def _show(
+def show(
     mirror: Mirror,
     union: Union,
     generation: Generation,
@@ -222,7 +248,19 @@ def _show(
     same: Collection[NormalizedName],
     observe: Observer,
 ) -> None:
-    """Write a generation's folder and make it live; nothing of it stays when that fails."""
+    """Write a generation's folder and make it live; nothing of it stays when that fails.
+
+    Args:
+        mirror: The caller holds `mirror.locked()`.
+        union: What it shows.
+        generation: What it will be; its number is the next one.
+        record: What the former generation remembers of its pages.
+        same: Projects whose pages are as in the former generation.
+        observe: Hears about the progress.
+
+    Raises:
+        DamagedError, IncompleteError, OSError: as `write_pages`.
+    """
     former = folder_of(mirror, generation.number - 1)
     final = folder_of(mirror, generation.number)
     temp = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=mirror.generations))

@@ -1,10 +1,9 @@
 """What the mirror answers to a request: a pure function of the request and the folder, read-only.
 
-Few kinds of paths are known: `/simple/`, `/simple/PROJECT/`, `/files/AB/DIGEST/FILENAME`, pages for
-people at `/` and `/web/…`, and what tools ask for beside them, `/integrity/…/provenance` (PEP 740)
-and `/pypi/PROJECT/json`. Each part
-of a path must match its own pattern, so that no other file of the host can be named. Nothing here
-knows a web framework.
+Few kinds of paths are known: `/simple/`, `/simple/PROJECT/`, `/files/AB/DIGEST/FILENAME` (also as
+`/packages/…`), pages for people at `/` and `/web/…`, and what tools ask for beside them,
+`/integrity/…/provenance` (PEP 740) and `/pypi/PROJECT/json`. Each part of a path must match its own
+pattern, so that no other file of the host can be named. Nothing here knows a web framework.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from bundler.errors import BundlerError
 from bundler.mirror.exchange import (
     REVALIDATE,
     TEXT,
@@ -27,6 +27,7 @@ from bundler.mirror.exchange import (
     text,
     whole,
 )
+from bundler.mirror.generations import live_number
 from bundler.mirror.layout import METADATA_SUFFIX, PROVENANCE_SUFFIX, Mirror, provenance_path
 from bundler.mirror.legacy_json import legacy_json, page_files
 from bundler.mirror.live_pages import LivePages, Page
@@ -110,7 +111,7 @@ def _route(pages: LivePages, request: Request) -> Response:
             return text(200, "ok") if pages.is_live() else text(503, "nothing is published yet")
         case ["simple", *rest]:
             return _simple(pages, rest, request)
-        case ["files", shelf, digest, filename] if (
+        case ["files" | "packages", shelf, digest, filename] if (
             _DIGEST.fullmatch(digest) and shelf == digest[:2] and _FILENAME.fullmatch(filename)
         ):
             return _file(pages.mirror, digest, filename, request)
@@ -255,10 +256,21 @@ def _legacy(pages: LivePages, name: str, version: str | None, request: Request) 
         return _redirect(
             f"../{normal}/json" if version is None else f"../../{normal}/{version}/json"
         )
-    body = legacy_json(pages, normal, version, request.base_url)
+    # Before the page is read: it is never older than the serial says.
+    serial = _serial(pages.mirror)
+    body = legacy_json(pages, normal, version, request.base_url, serial)
     if body is None:
         return _missing()
-    return whole(body, "application/json", {"Cache-Control": REVALIDATE})
+    sent = {"Cache-Control": REVALIDATE, "X-PyPI-Last-Serial": str(serial)}
+    return whole(body, "application/json", sent)
+
+
+def _serial(mirror: Mirror) -> int:
+    """The live generation's number, which no project's serial is above."""
+    try:
+        return live_number(mirror) or 0
+    except BundlerError:  # another link than ours: pages are missing then, too
+        return 0
 
 
 def _redirect(location: str) -> Response:

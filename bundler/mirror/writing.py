@@ -17,7 +17,7 @@ from bundler.disk import make_folder, no_room_explained, set_mode
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.filing import in_threads
 from bundler.mirror.generations import Generation
-from bundler.mirror.pages import HTML_NAME, JSON_NAME, list_pages, project_pages
+from bundler.mirror.pages import HTML_NAME, JSON_NAME, list_pages, project_pages, read_serials
 from bundler.mirror.union import Union, merged
 from bundler.mirror.web import record as records
 from bundler.mirror.web.readme import Readmes
@@ -63,7 +63,7 @@ def write_pages(
         made = ProjectPages(union, readmes, record, first=generation.number == 1)
 
         def write(name: NormalizedName) -> None:
-            page, entries[name] = _write_project(folder, former, name, made)
+            page, entries[name] = _write_project(folder, former, name, made, generation.base_url)
             _write(folder / project_path(name), page, former / project_path(name))
 
         in_threads(
@@ -72,20 +72,31 @@ def write_pages(
             lambda: observe(Advanced(_PAGES, 1)),
         )
     in_order = [entries[name] for name in names]
-    _write_all(folder / "simple", list_pages(names))
+    before = _read_serials(former)
+    known = {name: before.get(name, generation.number) for name in linked}
+    serials = {name: known.get(name, generation.number) for name in names}
+    _write_all(folder / "simple", list_pages(names, serials))
     _write_all(folder, other_pages(union, generation.number, in_order))
     _write_all(folder, {records.NAME: records.to_bytes(in_order)})
     observe(Finished(_PAGES, f"{len(names)} projects"))
 
 
+def _read_serials(former: Path) -> dict[NormalizedName, int]:
+    """In which generation each project's pages were written; nothing where that is not known."""
+    try:
+        return read_serials((former / "simple" / JSON_NAME).read_bytes())
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def _write_project(
-    folder: Path, former: Path, name: NormalizedName, made: ProjectPages
+    folder: Path, former: Path, name: NormalizedName, made: ProjectPages, base_url: str | None
 ) -> tuple[bytes, Entry]:
     documents = list(made.union.documents(name))
     project = merged(documents)
     simple = folder / "simple" / name
     make_folder(simple)
-    for filename, data in project_pages(project).items():
+    for filename, data in project_pages(project, base_url).items():
         _write(simple / filename, data, former / "simple" / name / filename)
     return made.make(name, dict(documents), project)
 

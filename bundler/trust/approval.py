@@ -1,7 +1,8 @@
-"""Approvals: a statement that one sequence may go live, signed by somebody inside.
+"""Decisions that somebody inside signs: that a sequence may go live, or that a mirror goes back.
 
 The envelope is DSSE 1.0, as securesystemslib makes and checks it: the type of what is signed is
-signed with it, so no other signature of the same key can pass for an approval.
+signed with it, so no other signature of the same key can pass for an approval, and no approval for
+a rollback.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -27,11 +28,25 @@ from bundler.model.document import FORMAT
 from bundler.trust.keys import fingerprint
 
 PAYLOAD_TYPE: Final = "application/vnd.bundler.approval+json"
+ROLLBACK_TYPE: Final = "application/vnd.bundler.rollback+json"
+
+
+class Decision(Protocol):
+    """What can be signed; `str` names it for people."""
+
+    @property
+    def payload_type(self) -> str:
+        """Of its envelope."""
+
+    def to_bytes(self) -> bytes:
+        """The payload."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What is approved: this sequence, with the manifest of this sha256."""
+
+    payload_type: ClassVar[str] = PAYLOAD_TYPE
 
     stream: str
     sequence: int
@@ -52,6 +67,45 @@ class Statement:
         return f"{self.stream} sequence {self.sequence}"
 
 
+@dataclass(frozen=True, slots=True)
+class RollbackStatement:
+    """What is approved: that a mirror shows these sequences, and nothing else, from now on.
+
+    Attributes:
+        journal: The sha256 of the last line of the mirror's journal, so that it counts in this
+            mirror, and once.
+        replaces: The number of the generation that is live.
+        shown: What will be.
+    """
+
+    payload_type: ClassVar[str] = ROLLBACK_TYPE
+
+    journal: Sha256
+    replaces: int
+    shown: tuple[Statement, ...]
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON."""
+        return canonical(
+            {
+                "format": FORMAT,
+                "journal": self.journal,
+                "replaces": self.replaces,
+                "streams": [
+                    {
+                        "stream": each.stream,
+                        "sequence": each.sequence,
+                        "manifest": each.manifest,
+                    }
+                    for each in sorted(self.shown, key=lambda each: each.stream)
+                ],
+            }
+        )
+
+    def __str__(self) -> str:
+        return f"the rollback to {', '.join(map(str, self.shown))}"
+
+
 def read_approver(path: Path) -> Key:
     """The public key in a `.pub` file.
 
@@ -67,9 +121,9 @@ def read_approver(path: Path) -> Key:
         ) from error
 
 
-def sign_approval(statement: Statement, signer: Signer) -> bytes:
+def sign_approval(statement: Decision, signer: Signer) -> bytes:
     """The envelope, as canonical JSON."""
-    envelope = Envelope(statement.to_bytes(), PAYLOAD_TYPE, {})
+    envelope = Envelope(statement.to_bytes(), statement.payload_type, {})
     envelope.sign(signer)
     return canonical(envelope.to_dict())
 
@@ -84,7 +138,7 @@ def has_key_of(signer: Signer, keys: Sequence[Key]) -> bool:
     return True
 
 
-def check_approval(data: bytes, statement: Statement, approvers: Sequence[Key]) -> Key:
+def check_approval(data: bytes, statement: Decision, approvers: Sequence[Key]) -> Key:
     """The key of `approvers` that signed `statement` in the envelope `data`.
 
     Raises:
@@ -92,7 +146,10 @@ def check_approval(data: bytes, statement: Statement, approvers: Sequence[Key]) 
     """
     try:
         envelope = Envelope.from_dict(json.loads(data))
-        if (envelope.payload_type, envelope.payload) != (PAYLOAD_TYPE, statement.to_bytes()):
+        if (envelope.payload_type, envelope.payload) != (
+            statement.payload_type,
+            statement.to_bytes(),
+        ):
             raise TrustError(f"the approval that is there is not one of {statement} as it is")
         found = envelope.verify(list(approvers), 1)
     except (ValueError, KeyError, TypeError, AttributeError, FormatError, binascii.Error) as error:

@@ -57,10 +57,16 @@ def clean_environment(home: Path) -> dict[str, str]:
 
 
 def run_isolated(
-    argv: Sequence[str | Path], env: Mapping[str, str], cwd: Path
+    argv: Sequence[str | Path], env: Mapping[str, str], cwd: Path, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in an empty network namespace and wait for it; output is text."""
     command = [*_UNSHARE, sys.executable, "-c", _UP, *map(str, argv)]
     return subprocess.run(
-        command, env=dict(env), cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        command,
+        env=dict(env),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )

@@ -146,6 +146,7 @@ def test_the_same_for_programs(host: Site, mirror: Mirror) -> None:
         "mirror": str(host.mirror),
         "approvers": [_id(host, "boss")],
         "scan": None,
+        "base-url": None,
         "waiting": [{"stream": "test", "sequence": 1, "manifest": sha256}],
     }
     said = read_json(

@@ -142,6 +142,7 @@ def test_the_readme_names_every_command_and_only_options_that_there_are() -> Non
         "inspect",
         "verify",
         "unpack",
+        "prune",
         "serve",
         "history",
         "receipt",

@@ -10,6 +10,7 @@ from packaging.utils import NormalizedName
 from bundler.errors import DamagedError, IncompleteError
 from bundler.events import ignore
 from bundler.mirror.layout import Mirror
+from bundler.mirror.prune import find_prunable
 from bundler.mirror.publish import publish
 from bundler.model.artifact import Blob
 from bundler.model.contents import (
@@ -68,6 +69,14 @@ def test_embedded_sboms_become_blobs(mirror: Mirror) -> None:
     publish(mirror, stated(mirror, NATIVE, TRUE), ignore)
     assert mirror.file_path(bundled(NATIVE)).is_file()
     assert mirror.store.read(blob_of(SBOM), 1000) == SBOM
+
+
+def test_sboms_stay_as_long_as_a_generation_names_them(mirror: Mirror) -> None:
+    publish(mirror, stated(mirror, NATIVE, TRUE), ignore)
+    assert not find_prunable(mirror, 0).blobs
+    publish(mirror, deliver(mirror, [NATIVE], sequence=2), ignore)
+    assert not find_prunable(mirror, 1).blobs
+    assert blob_of(SBOM).sha256 in find_prunable(mirror, 0).blobs
 
 
 @pytest.mark.parametrize(

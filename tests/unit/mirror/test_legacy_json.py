@@ -65,7 +65,7 @@ def test_a_project(mirror: Mirror) -> None:
             "size": len(NEW[1]),
             "upload_time": "2026-01-02T03:04:05",
             "upload_time_iso_8601": "2026-01-02T03:04:05.000000Z",
-            "url": f"http://host/files/{digest[:2]}/{digest}/{NEW[0]}",
+            "url": f"http://host/packages/{digest[:2]}/{digest}/{NEW[0]}",
             "yanked": False,
             "yanked_reason": None,
         }

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import zstandard
@@ -63,7 +64,24 @@ def test_a_page_in_each_form(mirror: Mirror) -> None:
 
 def test_the_list_of_projects(mirror: Mirror) -> None:
     page = _get(mirror, "/simple/", accept=JSON)
-    assert json.loads(page.body)["projects"] == [{"name": "foo-bar"}]
+    assert json.loads(page.body)["projects"] == [{"name": "foo-bar", "_last-serial": 1}]
+
+
+def test_what_programs_that_mirror_us_ask_for(mirror: Mirror) -> None:
+    legacy = _get(mirror, "/pypi/foo-bar/json")
+    assert legacy.headers["X-PyPI-Last-Serial"] == "1"
+    found = json.loads(legacy.body)
+    assert found["last_serial"] == 1
+    (file,) = found["urls"]
+    path = urlsplit(file["url"]).path
+    assert path == WHEEL.replace("/files/", "/packages/")
+    assert _get(mirror, path).status == 200
+
+
+def test_a_link_that_is_not_ours_has_no_serial(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path)
+    mirror.simple.symlink_to("/etc")
+    assert _get(mirror, "/pypi/foo-bar/json").status == 404
 
 
 def test_no_acceptable_form(mirror: Mirror) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urljoin
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 from packaging.utils import NormalizedName
 from pypi_simple import IndexPage, ProjectPage
 
-from bundler.mirror.pages import list_pages, project_html, project_json, project_pages
+from bundler.mirror.pages import list_pages, project_html, project_json, project_pages, read_serials
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import BundledFile, ProjectDocument
 
-BASE = "https://mirror.example.org/simple/demo/"
+ROOT = "https://mirror.example.org/"
+BASE = f"{ROOT}simple/demo/"
 _DIGESTS = st.text("0123456789abcdef", min_size=64, max_size=64).map(Sha256)
 # What HTML can say: all but control characters, which have a test of their own.
 _WORDS = st.text(st.characters(exclude_categories=("Cc", "Cs"))) | st.text("<>&\"'#+%!\t\n ")
@@ -53,6 +55,7 @@ _FILES = st.builds(
     requires_python=st.none() | st.just(">=3.10,!=3.11.*") | _WORDS,
     upload_time=st.none() | _TIMES,
     yanked=st.none() | _WORDS,
+    provenance=st.none() | st.just(Blob(Sha256("ef" * 32), 5)),
 )
 _PROJECTS = st.builds(
     ProjectDocument,
@@ -80,11 +83,13 @@ def _assert_same(page: ProjectPage, project: ProjectDocument) -> None:
         assert found.requires_python == file.requires_python
         assert found.is_yanked == (file.yanked is not None)
         assert (found.yanked_reason or "") == (file.yanked or "")
+        attested = f"{url}.provenance" if file.provenance else None
+        assert found.provenance_url == attested
 
 
 @given(_PROJECTS)
 def test_an_independent_reader_gets_the_same_values_from_html(project: ProjectDocument) -> None:
-    html = project_html(project).decode()
+    html = project_html(project, ROOT).decode()
     assert html.startswith("<!DOCTYPE html>\n")
     page = ProjectPage.from_html("demo", html, BASE)
     _assert_same(page, project)
@@ -94,7 +99,7 @@ def test_an_independent_reader_gets_the_same_values_from_html(project: ProjectDo
 
 @given(_PROJECTS)
 def test_an_independent_reader_gets_the_same_values_from_json(project: ProjectDocument) -> None:
-    data = json.loads(project_json(project))
+    data = json.loads(project_json(project, ROOT))
     page = ProjectPage.from_json_data(data, BASE)
     _assert_same(page, project)
     assert page.status == project.status
@@ -125,7 +130,8 @@ def test_what_uv_reads_beyond_the_standards_is_in_html() -> None:
     file = _file("demo-1-py3-none-any.whl", upload_time="2026-01-01T00:00:00Z")
     html = project_html(ProjectDocument(name=NormalizedName("demo"), files=(file,))).decode()
     assert 'data-size="1234" data-upload-time="2026-01-01T00:00:00Z"' in html
-    assert f'data-dist-info-metadata="sha256={"cd" * 32}"' in html
+    assert f'data-core-metadata="sha256={"cd" * 32}"' in html
+    assert "data-dist-info-metadata" not in html
     assert "pypi:project-status" not in html
 
 
@@ -156,6 +162,22 @@ def test_json_is_as_the_standards_have_it() -> None:
     assert "dist-info-metadata" not in json.dumps(page)
 
 
+def test_attestations_are_linked_only_where_it_is_known_where_they_are_served() -> None:
+    file = _file("demo-1+a-py3-none-any.whl", provenance=Blob(Sha256("ef" * 32), 5))
+    project = ProjectDocument(name=NormalizedName("demo"), files=(file,))
+    url = f"{ROOT}files/ab/{'ab' * 32}/demo-1%2Ba-py3-none-any.whl.provenance"
+    pages = project_pages(project, ROOT)
+    assert f'data-provenance="{url}"' in pages["index.html"].decode()
+    assert json.loads(pages["index.v1_json"])["files"][0]["provenance"] == url
+    for plain in (project_pages(project), project_pages(_without_provenance(project), ROOT)):
+        assert all(b"provenance" not in page for page in plain.values())
+
+
+def _without_provenance(project: ProjectDocument) -> ProjectDocument:
+    files = tuple(replace(file, provenance=None) for file in project.files)
+    return replace(project, files=files)
+
+
 @pytest.mark.parametrize("names", [[], ["a", "b-c"]])
 def test_the_list_of_projects_is_the_same_in_both_forms(names: list[str]) -> None:
     pages = list_pages(NormalizedName(name) for name in names)
@@ -166,3 +188,19 @@ def test_the_list_of_projects_is_the_same_in_both_forms(names: list[str]) -> Non
     for name in names:
         assert f'href="{name}/"' in pages["index.html"].decode()
         assert urljoin("http://h.example.org/simple/", f"{name}/").endswith(f"/simple/{name}/")
+
+
+def test_serials_are_for_those_who_mirror() -> None:
+    names = [NormalizedName("a"), NormalizedName("b")]
+    pages = list_pages(names, {names[0]: 7})
+    assert json.loads(pages["index.v1_json"])["projects"] == [
+        {"name": "a", "_last-serial": 7},
+        {"name": "b"},
+    ]
+    assert b"7" not in pages["index.html"]
+    assert read_serials(list_pages(names, {names[0]: 7, names[1]: 2})["index.v1_json"]) == {
+        "a": 7,
+        "b": 2,
+    }
+    with pytest.raises(KeyError):
+        read_serials(pages["index.v1_json"])

@@ -56,9 +56,9 @@ def _noting_what_is_written() -> Iterator[list[str]]:
     written: list[str] = []
     real = writing_module._write_project
 
-    def note(folder: Path, former: Path, name: NormalizedName, made: Any) -> Any:
+    def note(folder: Path, former: Path, name: NormalizedName, *others: Any) -> Any:
         written.append(name)
-        return real(folder, former, name, made)
+        return real(folder, former, name, *others)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(writing_module, "_write_project", note)
