@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from securesystemslib.signer import Signer
 
@@ -10,9 +11,12 @@ from bundler.disk import atomic_write
 from bundler.errors import RefusedError, TrustError
 from bundler.events import Observer
 from bundler.mirror.attempt import attempt
+from bundler.mirror.early import EarlyChecks
+from bundler.mirror.filing import look_into
 from bundler.mirror.generations import live
 from bundler.mirror.journal import About, Operator
 from bundler.mirror.layout import Mirror
+from bundler.mirror.named import Named
 from bundler.mirror.policy import Policy, approval_path
 from bundler.mirror.publish import Published, prepare, publish
 from bundler.mirror.scan import scan_all
@@ -103,7 +107,9 @@ def approve(
             noted.doing = "approved"
             atomic_write(approval_path(mirror, waiting.statement), data, mode=0o600)
             noted.approved()
-            published = publish(mirror, manifest, observe)
+            with EarlyChecks(partial(look_into, mirror)) as early:
+                Named(mirror, manifest, early.expect).read_documents()
+                published = publish(mirror, manifest, observe, early)
             release(mirror, waiting.stream)
             noted.live(published)
     return Approved(waiting, fingerprint(signer.public_key), published)

@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
+from packaging.utils import NormalizedName
+
+from bundler.archive.store import BlobStore
 from bundler.model.artifact import Blob, is_sdist
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.wheel.examine import Examined
@@ -39,6 +42,7 @@ class EarlyChecks:
         self.fresh = True
         self._look = look
         self._expected: dict[Blob, Expected] = {}
+        self._projects: dict[Blob, NormalizedName] = {}
         self._begun: dict[Blob, Future[Examined]] = {}
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, "look")
 
@@ -58,9 +62,14 @@ class EarlyChecks:
         inside = manifest.contents
         allowed = {each.wheel: each.rules for each in (inside.accepted if inside else ())}
         for file in document.files:
+            self._projects[file.blob] = document.name
             if not is_sdist(file.filename):
                 rules = allowed.get(file.blob.sha256, ())
                 self._expected.setdefault(file.blob, Expected(file, rules))
+
+    def unfiled(self, store: BlobStore) -> set[NormalizedName]:
+        """The projects of which a file is in the store, also if it came before: it must be filed."""
+        return {name for blob, name in self._projects.items() if store.has(blob)}
 
     def begin(self, blob: Blob) -> None:
         """It has just come into the store, and was hashed."""

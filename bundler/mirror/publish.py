@@ -160,6 +160,8 @@ def _publish(
         record = read_record(folder_of(mirror, former.number))
         if former.base_url == base_url:
             same = same_pages(union, manifest, former, record)
+            for name in early.unfiled(mirror.store) if early else ():
+                same.pop(name, None)
     else:
         # Also first, so that a manifest that another stream waits for comes back in any case.
         _keep(mirror, shown.manifest, data)

@@ -162,7 +162,16 @@ def test_it_works_in_another_process_and_tells_of_it() -> None:
     assert int(notice.message) != os.getpid()
 
 
-def test_with_other_threads_it_works_here() -> None:
+@pytest.mark.parametrize("name", ["works_here", "works_alone"])
+def test_where_it_works(name: str) -> None:
+    """In a process of its own: this one has threads of those who run tests side by side."""
+    code = f"from tests.unit.resolve.test_beside import {name}; {name}()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def works_here() -> None:
+    """With other threads."""
     leave = threading.Event()
     thread = threading.Thread(target=leave.wait)
     alone = has_one_thread()
@@ -185,7 +194,9 @@ def test_with_other_threads_it_works_here() -> None:
     assert told == [Noticed(str(os.getpid()))]
 
 
-def test_alone_it_works_in_another_process() -> None:
+def works_alone() -> None:
+    """Alone."""
+
     @contextmanager
     def make(observe: Observer) -> Iterator[Planner]:
         yield Script(observe)
