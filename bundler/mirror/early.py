@@ -68,7 +68,7 @@ class EarlyChecks:
                 self._expected.setdefault(file.blob, Expected(file, rules))
 
     def unfiled(self, store: BlobStore) -> set[NormalizedName]:
-        """The projects of which a file is in the store, also if it came before: it must be filed."""
+        """The projects of which a file is in the store: it must be filed, whenever it came."""
         return {name for blob, name in self._projects.items() if store.has(blob)}
 
     def begin(self, blob: Blob) -> None:

@@ -18,7 +18,13 @@ from bundler.disk import make_folder, set_mode, sync_folder
 from bundler.errors import DamagedError, IncompleteError
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.early import EarlyChecks, Expected
-from bundler.mirror.layout import Mirror, is_file_of, metadata_path, provenance_path
+from bundler.mirror.layout import (
+    METADATA_SUFFIX,
+    Mirror,
+    is_file_of,
+    metadata_path,
+    provenance_path,
+)
 from bundler.model.artifact import Blob, Sha256, is_sdist
 from bundler.model.contents import WheelContents
 from bundler.model.manifest import BundledFile
@@ -75,19 +81,21 @@ def fresh(mirror: Mirror, file: BundledFile) -> Fresh | None:
             Requires-Python than its METADATA.
     """
     final = mirror.file_path(file)
+    missing = Fresh(final, file.blob, file.metadata, file.requires_python)
     if is_sdist(file.filename):
         if _is_filed_sdist(final, file):
             return None
     elif is_file_of(final, file.blob.size):
         try:
-            with metadata_path(final).open("rb") as beside:
+            # A plain string: paths as objects cost more than to read the file.
+            with open(f"{final}{METADATA_SUFFIX}", "rb") as beside:  # noqa: PTH123 - as above
                 metadata = beside.read(MAX_METADATA + 1)
-            if hashlib.sha256(metadata).hexdigest() == file.metadata:
-                check_requires_python(metadata, file.filename, file.requires_python)
-                return None
         except FileNotFoundError:
-            pass
-    return Fresh(final, file.blob, file.metadata, file.requires_python)
+            return missing
+        if hashlib.sha256(metadata).hexdigest() == file.metadata:
+            check_requires_python(metadata, file.filename, file.requires_python)
+            return None
+    return missing
 
 
 def _is_filed_sdist(final: Path, file: BundledFile) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -85,6 +86,11 @@ def deliver(
             locks=locks,
         )
     )
+
+
+def without_serials(page: bytes) -> bytes:
+    """A page without the numbers of the generations that wrote it: these are a mirror's own."""
+    return re.sub(rb',"_last-serial":\d+', b"", page)
 
 
 def tree(root: Mirror) -> Mapping[str, tuple[int, int]]:

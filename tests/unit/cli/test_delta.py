@@ -20,6 +20,7 @@ from bundler.trust.authority import Authority
 from bundler.trust.receipt import sign_receipt
 from tests.fakes.ceremony import Ceremony, ceremony
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree
+from tests.fakes.mirrors import without_serials
 from tests.fakes.wheels import build_wheel
 
 
@@ -48,7 +49,7 @@ def delta(host: Site, sequence: int, base: int) -> Path:
 def shown(mirror: Path) -> dict[str, bytes]:
     """Every page, and every file that one links to."""
     pages = {
-        name: content
+        name: without_serials(content)
         for name, (kind, _, content) in tree((mirror / "simple").resolve()).items()
         if kind == "file"
     }

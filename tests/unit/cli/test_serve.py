@@ -69,7 +69,7 @@ def test_every_option(mirror: Path, tmp_path: Path) -> None:
         with httpx.Client(verify=context, base_url=url) as client:
             page = client.get("pypi/foo/json", headers=headers)
             found = page.json()["urls"][0]["url"]
-            assert found.startswith("https://mirror.example.org/x/files/")
+            assert found.startswith("https://mirror.example.org/x/packages/")
             assert client.get("simple/").status_code == 401
             other = {**headers, "X-Forwarded-For": "198.51.100.1"}
             assert client.get("simple/", headers=other).status_code == 403

@@ -372,7 +372,9 @@ def test_names_networks_rates_and_the_log(mirror: Mirror, tmp_path: Path) -> Non
     with started(mirror.root, how) as server:
         headers = {"Authorization": "Basic " + base64.b64encode(f"ci:{TOKEN}".encode()).decode()}
         page = httpx.get(server.url + "pypi/large/json", headers=headers)
-        assert page.json()["urls"][0]["url"] == f"https://mirror.example.org{WHEEL}"
+        assert page.json()["urls"][0]["url"] == (
+            f"https://mirror.example.org/packages{WHEEL.removeprefix('/files')}"
+        )
         refused = httpx.get(server.url + "pypi/large/json", headers=headers)
         assert refused.status_code == 429
     assert log.read_text().count('"user":"ci"') == 1
