@@ -10,6 +10,7 @@ The wheels are in WORK/wheels, their blobs in WORK/store, and the stream in WORK
 from __future__ import annotations
 
 import hashlib
+import pickle
 import random
 import sys
 import zipfile
@@ -41,6 +42,9 @@ def prepare(work: Path, wheels: Iterator[tuple[str, bytes]]) -> int:
         blob = store.put(data)
         (work / "wheels" / name).hardlink_to(store.path(blob.sha256))
         total += blob.size
+    # What a plan knows: to find it out is no part of packing.
+    known = [_file(path) for path in sorted((work / "wheels").iterdir())]
+    (work / "known").write_bytes(pickle.dumps(known))
     (work / "keys").mkdir()
     generate_key(work / "keys", "k", "ed25519", None)
     (signer,) = load_signers(("k",), work / "keys", _no_passphrase)
@@ -67,8 +71,9 @@ def pack_again(work: Path, out: Path, size: int | None) -> Created:
     store = BlobStore(work / "store", durable=False)
     authority = Authority.open(work / "streams" / STREAM)
     found: dict[NormalizedName, list[BundledFile]] = {}
-    for path in sorted((work / "wheels").iterdir()):
-        found.setdefault(parse_file_name(path.name).project, []).append(_file(path))
+    known: list[BundledFile] = pickle.loads((work / "known").read_bytes())  # noqa: S301 - our own
+    for file in known:
+        found.setdefault(parse_file_name(file.filename).project, []).append(file)
     documents = [
         ProjectDocument(name=name, files=tuple(sorted(files, key=lambda file: file.filename)))
         for name, files in sorted(found.items())
