@@ -41,8 +41,7 @@ from bundler.upstream.download import Downloader
 from bundler.upstream.transport import Transport
 from bundler.upstream.vouching import Vouching
 from bundler.wheel.findings import Findings, Kept
-from bundler.wheel.inspector import WheelInspector
-from bundler.wheel.natives import NativeParser
+from bundler.wheel.inspector import WheelInspector, inspecting
 
 _SOON = timedelta(days=90)
 
@@ -94,7 +93,7 @@ def create(
     sweep(out, profile.stream)
     check_place(out)
     with (
-        WheelInspector(profile.accepted(), NativeParser(), Findings(outside.found)) as inspector,
+        inspecting(profile.accepted(), Findings(outside.found)) as inspector,
         Downloader(
             outside.transport, outside.cache, check=inspector.check, observer=outside.observe
         ) as downloads,

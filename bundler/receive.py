@@ -29,6 +29,7 @@ from bundler.archive.unpack import unpack_volume
 from bundler.archive.verify import verify_volume
 from bundler.errors import BundlerError, DamagedError, IncompleteError
 from bundler.events import Noticed, Observer
+from bundler.forks import answering
 from bundler.mirror.ahead import claimed_stream, require_room_for
 from bundler.mirror.arrivals import Arrival, forget, keep
 from bundler.mirror.attempt import Attempt, noting, of_pipe, of_volume
@@ -56,6 +57,7 @@ from bundler.mirror.waiting import hold, release
 from bundler.mirror.web.write import renew_pages
 from bundler.trust.gate import Admission, Anchor, admit, commit, remember_roots
 from bundler.trust.keys import fingerprint
+from bundler.wheel.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +157,13 @@ def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Rece
         BundlerError: if a file cannot be read, or the disk is full.
     """
     failures, landed = Failures(), dict[tuple[str, int], Landed]()
-    with mirror.locked():
+    # Forked before the mirror is locked: a fork that outlives us must not hold it.
+    with answering(partial(look_into, mirror, Seen()), "look") as look, mirror.locked():
         mirror.sweep()
         journal = Journal.open(mirror, inside.operator)
         Sliced(mirror.store).sweep()
         require_room_for(volumes, mirror)
-        with EarlyChecks(partial(look_into, mirror)) as early:
+        with EarlyChecks(look) as early:
             work = _Work(mirror, inside, journal, early)
             too_early: list[Path] = []
             # Those that came too early are tried again, when the others have brought documents.

@@ -14,8 +14,8 @@ from typing import Protocol, Self, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
-SPOOL_MEMORY = 4 << 20
-"""Up to this many bytes a spool stays in memory."""
+SPOOL_MEMORY = 128 << 20
+"""Bytes that all spools together may hold in memory."""
 
 # Frames differ in size a thousandfold: while one thread is busy with a large one, the others need
 # enough to do.
@@ -137,6 +137,14 @@ class Leftovers:
         thing.close()
 
 
-def new_spool(folder: Path) -> Spool:
-    """Temporary bytes: few in memory, many in a file without a name in `folder`."""
-    return tempfile.SpooledTemporaryFile(SPOOL_MEMORY, dir=str(folder))
+def most_taken(workers: int) -> int:
+    """How many tasks `in_order` has taken and not yielded the results of, at most."""
+    return _AHEAD * workers + 1
+
+
+def new_spool(folder: Path, others: int) -> Spool:
+    """Temporary bytes: few in memory, many in a file without a name in `folder`.
+
+    With it there are `others`, at most.
+    """
+    return tempfile.SpooledTemporaryFile(SPOOL_MEMORY // (others + 1), dir=str(folder))

@@ -27,6 +27,7 @@ from bundler.archive.parallel import (
     Leftovers,
     Spool,
     in_order,
+    most_taken,
     new_spool,
 )
 from bundler.archive.source import Source
@@ -34,6 +35,9 @@ from bundler.disk import no_room_explained, require_room
 from bundler.events import Advanced, Finished, Observer, Started, ignore
 from bundler.model.artifact import Blob
 from bundler.model.volume import Form, Frame, Segment, VerifiedIndex
+
+_WAITING = 2
+"""So many threads more than processors: some always wait for the disk to have a blob."""
 
 _ENTRIES: dict[Form, Callable[[Iterable[Blob]], Iterable[bytes | Blob]]] = {
     "zst": ustar.entries,
@@ -62,7 +66,7 @@ def unpack_volume(
         keeper: Where blobs go.
         check: Is called with each segment before any of it is taken in, and may refuse it; the
             first segment has arrived by then, when there are more. False passes over a segment.
-        workers: How many threads decompress; one a processor.
+        workers: How many threads decompress.
         observe: Hears about the progress.
 
     Returns:
@@ -81,11 +85,13 @@ def unpack_volume(
     passed: list[Segment] = []
     offsets: set[int] = set()
     with no_room_explained(keeper.store.root, missing), Leftovers() as leftovers:
-        unpacking = _Unpacking(reader, keeper, leftovers, index.form, offsets)
+        workers = workers or (os.cpu_count() or 1) + _WAITING
+        new = partial(new_spool, keeper.store.scratch, most_taken(workers))
+        unpacking = _Unpacking(reader, keeper, leftovers, index.form, offsets, new)
         for batch in (index.segments[:1], index.segments[1:]):
             passed += [segment for segment in batch if not check(segment)]
             offsets.update(segment.offset for segment in passed)
-            with closing(in_order(unpacking.tasks(batch), workers or os.cpu_count() or 1)) as done:
+            with closing(in_order(unpacking.tasks(batch), workers)) as done:
                 deque(done, maxlen=0)
         reader.end()
     observe(Finished("unpack", f"{index.size / 1e6:.1f} MB → {missing / 1e6:.1f} MB"))
@@ -102,12 +108,14 @@ class _Unpacking:
         leftovers: Leftovers,
         form: Form,
         passed: set[int],
+        new_spool: Callable[[], Spool],
     ) -> None:
         self._reader = reader
         self._keeper = keeper
         self._leftovers = leftovers
         self._form = form
         self._passed = passed
+        self._new_spool = new_spool
         self._budget = Budget(WINDOW_MEMORY)
 
     def tasks(self, segments: Iterable[Segment]) -> Iterator[Callable[[Event], None]]:
@@ -127,7 +135,7 @@ class _Unpacking:
         before = Event()
         before.set()
         for frame in segment.frames:
-            spool = self._leftovers.add(new_spool(self._keeper.store.scratch))
+            spool = self._leftovers.add(self._new_spool())
             whole = self._reader.take(frame, segment, spool.write)
             if not whole:
                 self._leftovers.release(spool)

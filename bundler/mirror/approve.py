@@ -26,6 +26,7 @@ from bundler.model.manifest import VerifiedManifest
 from bundler.trust.approval import Decision, check_approval, sign_approval
 from bundler.trust.gate import load_anchor, recall
 from bundler.trust.keys import fingerprint
+from bundler.wheel.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def approve(
             noted.doing = "approved"
             atomic_write(approval_path(mirror, waiting.statement), data, mode=0o600)
             noted.approved()
-            with EarlyChecks(partial(look_into, mirror)) as early:
+            with EarlyChecks(partial(look_into, mirror, Seen())) as early:
                 Named(mirror, manifest, early.expect).read_documents()
                 published = publish(mirror, manifest, observe, early)
             release(mirror, waiting.stream)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -74,7 +74,7 @@ class EarlyChecks:
     def begin(self, blob: Blob) -> None:
         """It has just come into the store, and was hashed."""
         if expected := self._expected.get(blob):
-            self._begun[blob] = self._pool.submit(self._kept, expected)
+            self._begun[blob] = self._pool.submit(self._look, expected)
 
     def examined(self, blob: Blob, filename: str) -> Examined | None:
         """What is in a wheel, without its METADATA; None if nobody has looked under this name.
@@ -86,7 +86,3 @@ class EarlyChecks:
         if found is None or expected is None or expected.file.filename != filename:
             return None
         return found.result()
-
-    def _kept(self, expected: Expected) -> Examined:
-        # METADATA is read again when it is needed: of ten thousand wheels it is much.
-        return replace(self._look(expected), metadata=None)

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -38,6 +38,7 @@ from bundler.wheel.metadata import (
     read_metadata,
 )
 from bundler.wheel.sdist import SdistError, check_sdist
+from bundler.wheel.seen import Seen
 
 _THREADS = 8
 _CHECK = "check wheels"
@@ -239,17 +240,26 @@ def _write_beside(mirror: Mirror, path: Path, data: bytes) -> None:
         Path(beside.name).replace(path)
 
 
-def look_into(mirror: Mirror, expected: Expected) -> Examined:
+def look_into(mirror: Mirror, seen: Seen, expected: Expected) -> Examined:
     """Look into a wheel that has just come into the store; see `EarlyChecks`.
+
+    METADATA is left out: it is read again when it is needed, and of ten thousand wheels it is much.
 
     Raises:
         WheelError: as `file_wheels`.
     """
     file = expected.file
     with mirror.store.open(file.blob) as wheel:
-        return _examine(
-            mirror, file.filename, wheel, file.metadata, file.requires_python, expected.allowed
-        )[1]
+        _, examined = _examine(
+            mirror,
+            file.filename,
+            wheel,
+            file.metadata,
+            file.requires_python,
+            expected.allowed,
+            seen,
+        )
+    return replace(examined, metadata=None)
 
 
 def _look_into(mirror: Mirror, wheel: Fresh, file: IO[bytes]) -> bytes:
@@ -280,6 +290,7 @@ def _examine(
     metadata: Sha256,
     requires_python: str | None,
     allowed: tuple[str, ...],
+    seen: Seen | None = None,
 ) -> tuple[bytes, Examined]:
     """METADATA and all that is in a wheel; its SBOMs become blobs."""
 
@@ -290,7 +301,7 @@ def _examine(
             mirror.store.adopt(member.blob, Path(copy.name))
 
     return check_whole_wheel(
-        file, filename, metadata, requires_python, allowed=allowed, takers={"sbom": keep}
+        file, filename, metadata, requires_python, allowed=allowed, takers={"sbom": keep}, seen=seen
     )
 
 

@@ -10,6 +10,7 @@ from bundler.model.contents import WheelContents
 from bundler.wheel.examine import Examined, Kind, Taker, examine
 from bundler.wheel.fault import Fault, wheel_error
 from bundler.wheel.metadata import check_metadata, read_metadata
+from bundler.wheel.seen import Seen
 
 
 def check_whole_wheel(
@@ -20,6 +21,7 @@ def check_whole_wheel(
     *,
     allowed: Collection[str] = (),
     takers: Mapping[Kind, Taker] | None = None,
+    seen: Seen | None = None,
 ) -> tuple[bytes, Examined]:
     """Hold everything in a wheel against everything that is said of it; METADATA and findings.
 
@@ -30,11 +32,12 @@ def check_whole_wheel(
         requires_python: As `check_requires_python`.
         allowed: Names of rules that this one file may break. What METADATA says is none of them.
         takers: As `examine`.
+        seen: As `examine`.
 
     Raises:
         WheelError: naming each rule that is broken and not allowed to be, and the member.
     """
-    examined = examine(wheel, filename, takers)
+    examined = examine(wheel, filename, takers, seen)
     if faults := [fault for fault in examined.faults if fault.rule not in allowed]:
         raise wheel_error(filename, faults)
     data = examined.metadata

@@ -23,10 +23,11 @@ from bundler.wheel.directory import Directory, Entry, read_directory
 from bundler.wheel.fault import BrokenError, Fault
 from bundler.wheel.headers import wheel_file_faults
 from bundler.wheel.magic import native_format
-from bundler.wheel.members import members, read_one
+from bundler.wheel.members import content, members, read_one
 from bundler.wheel.metadata import MAX_METADATA, is_folder_of
 from bundler.wheel.names import name_faults
 from bundler.wheel.record import MAX_RECORD, Record, read_record
+from bundler.wheel.seen import Seen, key
 
 BOMB_SIZE: Final = 64 * 1024 * 1024
 """Bytes; what inflates to no more is no bomb, however small it was."""
@@ -84,13 +85,17 @@ class Examined:
 
 
 def examine(
-    wheel: IO[bytes], filename: str, takers: Mapping[Kind, Taker] | None = None
+    wheel: IO[bytes],
+    filename: str,
+    takers: Mapping[Kind, Taker] | None = None,
+    seen: Seen | None = None,
 ) -> Examined:
-    """Read a whole wheel, once; `wheel` is seekable.
+    """Read a whole wheel, once; `wheel` is seekable, `seen` knows members of others.
 
     Whatever the bytes are, the outcome is a list of faults, empty for a good wheel.
     """
-    reading = _Reading(wheel, filename, parse_wheel_name(filename), takers or {})
+    name = parse_wheel_name(filename)
+    reading = _Reading(wheel, filename, name, takers or {}, seen or Seen())
     try:
         reading.run()
     except BrokenError as error:
@@ -110,6 +115,7 @@ class _Reading:
     filename: str
     name: WheelName
     takers: Mapping[Kind, Taker]
+    seen: Seen
     faults: list[Fault] = field(default_factory=list)
     documents: dict[str, bytes] = field(default_factory=dict)
     found: list[Member] = field(default_factory=list)
@@ -124,8 +130,8 @@ class _Reading:
         self.folder = _metadata_folder(directory.entries, self.name)
         self.own_documents = (f"{self.folder}/METADATA", f"{self.folder}/WHEEL")
         self.record = self._read_record(directory.entries)
-        for entry, pieces in members(self.wheel, directory):
-            self._read(entry, pieces)
+        for entry, packed in members(self.wheel, directory):
+            self._read(entry, packed)
         if self.record is not None:
             self._note(self.record.leftovers())
         self._note(self._document_faults())
@@ -159,9 +165,25 @@ class _Reading:
         self.faults.append(Fault("record", "is not there", place))
         return None
 
-    def _read(self, entry: Entry, pieces: Iterator[bytes]) -> None:
-        """Take one member's content through all that wants to see it."""
+    def _read(self, entry: Entry, packed: bytes | None) -> None:
+        """Hold one member against RECORD."""
         algorithm = self.record.algorithm(entry.name) if self.record else "sha256"
+        known = None
+        if packed is not None and algorithm == "sha256" and not self._is_document(entry.name):
+            known = key(entry, packed)
+        digest = self.seen.digest(known) if known else None
+        if digest is None:
+            pieces = content(self.wheel, entry, packed)
+            digest, kind = self._take_in(entry, pieces, algorithm)
+            if known and kind is None:
+                self.seen.add(known, digest)
+        if self.record is not None and not entry.is_folder:
+            self._note(self.record.compare(entry.name, digest, entry.size))
+
+    def _take_in(
+        self, entry: Entry, pieces: Iterator[bytes], algorithm: str
+    ) -> tuple[bytes, Kind | None]:
+        """Take one member's content through all that wants to see it; its digest and kind."""
         own, other = hashlib.sha256(), None
         sinks: list[Callable[[bytes], object]] = [own.update]
         if algorithm != "sha256":
@@ -180,14 +202,17 @@ class _Reading:
             _pour((data,), sinks)
         else:
             _pour(pieces, sinks)
-        if self.record is not None and not entry.is_folder:
-            digest = (other or own).digest()
-            self._note(self.record.compare(entry.name, digest, entry.size))
+        return (other or own).digest(), kind
+
+    def _is_document(self, path: str) -> bool:
+        """Whether its content is wanted, whatever it is."""
+        return path in self.own_documents or self._is_sbom(path)
+
+    def _is_sbom(self, path: str) -> bool:
+        return path.startswith(f"{self.folder}/{SBOMS}/") and not path.endswith("/")
 
     def _kind(self, path: str, first: bytes) -> Kind | None:
-        if path.startswith(f"{self.folder}/{SBOMS}/") and not path.endswith("/"):
-            return "sbom"
-        return native_format(first)
+        return "sbom" if self._is_sbom(path) else native_format(first)
 
     def _take(
         self,

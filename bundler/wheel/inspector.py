@@ -3,63 +3,58 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from packaging.utils import NormalizedName
 
-from bundler.model.artifact import Blob, Sha256, is_sdist, parse_wheel_name
-from bundler.model.contents import (
-    NATIVE_FORMATS,
-    Accepted,
-    Contents,
-    ContentsDocument,
-    EmbeddedSbom,
-    Native,
-    NativeFormat,
-    WheelContents,
-)
+from bundler.forks import answering
+from bundler.model.artifact import Blob, Sha256, is_sdist
+from bundler.model.contents import Accepted, Contents, ContentsDocument, WheelContents
 from bundler.model.plan import PlannedFile
-from bundler.wheel.check import check_whole_wheel
-from bundler.wheel.examine import Kind, Member, Taker
-from bundler.wheel.fault import ACCEPT_HINT, RULES, WheelError, wheel_error
+from bundler.wheel.fault import RULES
 from bundler.wheel.findings import Findings
-from bundler.wheel.natives import MAX_NATIVE, NativeParser, describe, native_faults
-from bundler.wheel.sboms import MAX_SBOM, Statement, covered, read_sbom
+from bundler.wheel.look import Looked, Unknown, look_into
+from bundler.wheel.natives import NativeParser
 from bundler.wheel.sdist import check_sdist
+from bundler.wheel.seen import Seen
 
-_BUFFER: Final = 1 << 18
 _LARGEST_DOCUMENT: Final = Blob(Sha256("f" * 64), 99_999_999)
 
 
+@contextmanager
+def inspecting(accepted: Mapping[Sha256, str], findings: Findings) -> Iterator[WheelInspector]:
+    """An inspector that looks into wheels in forks, where it can; see `WheelInspector`."""
+    with (
+        NativeParser() as parser,
+        answering(partial(look_into, parser, Seen()), "look") as look,
+    ):
+        yield WheelInspector(accepted, look, findings)
+
+
 class WheelInspector:
-    """Looks into wheels, from several threads; a context manager, as it runs a parser."""
+    """Has wheels looked into, from several threads, and remembers what was found."""
 
     def __init__(
-        self, accepted: Mapping[Sha256, str], parser: NativeParser, findings: Findings
+        self, accepted: Mapping[Sha256, str], look: Callable[[Unknown], Looked], findings: Findings
     ) -> None:
-        """`accepted`: digests of wheels that may break rules, and why."""
+        """Prepare.
+
+        Args:
+            accepted: Digests of wheels that may break rules, and why.
+            look: As `bundler.wheel.look.look_into`; several threads call it.
+            findings: Those of earlier runs.
+        """
         self._reasons = accepted
-        self._parser = parser
+        self._look = look
         self._findings = findings
         self._lock = threading.Lock()
         self._contents: dict[Sha256, WheelContents] = {}
         self._accepted: dict[tuple[str, Sha256], Accepted] = {}
-
-    def __enter__(self) -> Self:
-        self._parser.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._parser.__exit__(kind, error, trace)
 
     def check(self, file: PlannedFile, path: Path) -> None:
         """Hold a file against its plan, a wheel against all rules, and keep in mind what is in it.
@@ -79,7 +74,9 @@ class WheelInspector:
         rules: tuple[str, ...] = ()
         found = self._findings.recall(file)
         if found is None:
-            found, rules = self._look_into(file, path, accepted=reason is not None)
+            found, rules = self._look(
+                Unknown(path, filename, digest, file.metadata, accepted=reason is not None)
+            )
             if not rules:
                 self._findings.remember(file, found)
         with self._lock:
@@ -88,33 +85,6 @@ class WheelInspector:
                 self._accepted[filename, digest] = Accepted(
                     filename=filename, wheel=digest, reason=reason, rules=rules
                 )
-
-    def _look_into(
-        self, file: PlannedFile, path: Path, *, accepted: bool
-    ) -> tuple[WheelContents, tuple[str, ...]]:
-        """What is in a wheel, and the rules that it breaks, sorted; none unless it is accepted."""
-        filename, digest = file.remote.filename, file.blob.sha256
-        look = _Look(self._parser)
-        try:
-            with path.open("rb", buffering=_BUFFER) as wheel:
-                _, examined = check_whole_wheel(
-                    wheel,
-                    filename,
-                    file.metadata,
-                    allowed=RULES if accepted else (),
-                    takers=look.takers(),
-                )
-            found = look.contents(digest)
-            platforms = {tag.platform for tag in parse_wheel_name(filename).tags}
-            faults = [*examined.faults, *native_faults(found.natives, platforms)]
-            if faults and not accepted:
-                raise wheel_error(filename, faults)
-        except WheelError as error:
-            if accepted:
-                raise
-            hint = error.hint or ACCEPT_HINT.format(digest=digest)
-            raise type(error)(error.message, hint=hint) from error
-        return found, tuple(sorted({fault.rule for fault in faults}))
 
     def documents(self, files: Iterable[PlannedFile]) -> list[ContentsDocument]:
         """What is in the wheels of a plan, all of them checked; projects with nothing are left out.
@@ -160,39 +130,3 @@ class WheelInspector:
                 if (reason := self._reasons.get(digest := file.blob.sha256)) is not None
             ),
         )
-
-
-class _Look:
-    """What takers see of one wheel."""
-
-    def __init__(self, parser: NativeParser) -> None:
-        self._parser = parser
-        self._natives: list[Native] = []
-        self._sboms: list[EmbeddedSbom] = []
-        self._statements: list[Statement] = []
-
-    def takers(self) -> dict[Kind, Taker]:
-        """For `examine`."""
-        takers: dict[Kind, Taker] = {form: self._native_taker(form) for form in NATIVE_FORMATS}
-        takers["sbom"] = self._take_sbom
-        return takers
-
-    def contents(self, wheel: Sha256) -> WheelContents:
-        """All of it, sorted."""
-        natives = covered(sorted(self._natives, key=lambda each: each.path), self._statements)
-        return WheelContents(
-            wheel, tuple(natives), tuple(sorted(self._sboms, key=lambda each: each.path))
-        )
-
-    def _native_taker(self, form: NativeFormat) -> Taker:
-        def take(member: Member, path: Path) -> None:
-            small = member.blob.size <= MAX_NATIVE
-            facts = self._parser.parse(form, path) if small else None
-            self._natives.append(describe(member, form, facts))
-
-        return take
-
-    def _take_sbom(self, member: Member, path: Path) -> None:
-        self._sboms.append(EmbeddedSbom(member.path, member.blob))
-        if member.blob.size <= MAX_SBOM:
-            self._statements.append(read_sbom(member.path, path.read_bytes()))

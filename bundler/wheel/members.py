@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import IO, Final
 
 from zlib_ng import zlib_ng
@@ -17,6 +17,9 @@ CHUNK: Final = 1 << 17
 _INFLATED: Final = 1 << 17
 """Bytes that are inflated at once; so few are still in the processor's cache when hashed."""
 
+_SMALL: Final = 1 << 20
+"""Bytes; a member of no more, and of no more than a chunk packed, is read and inflated at once."""
+
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
 _LONG: Final = struct.Struct("<2Q")
 _FULL32: Final = 0xFFFFFFFF
@@ -29,8 +32,10 @@ _DESCRIPTORS: Final = {
 """By length: what stands behind the data of a member (APPNOTE 4.3.9)."""
 
 
-def members(wheel: IO[bytes], directory: Directory) -> Iterator[tuple[Entry, Iterator[bytes]]]:
-    """Each member in the order of the file with its content, which must be taken to its end.
+def members(wheel: IO[bytes], directory: Directory) -> Iterator[tuple[Entry, bytes | None]]:
+    """Each member in the order of the file, and its packed bytes if it is small.
+
+    If it is not, `wheel` stands in front of them, and the caller takes `content` to its end.
 
     Raises:
         BrokenError: if a header does not say what the directory says, a byte in front of the
@@ -46,22 +51,21 @@ def members(wheel: IO[bytes], directory: Directory) -> Iterator[tuple[Entry, Ite
         left = end - at - _read_local(wheel, entry) - entry.packed
         if left < 0:
             raise BrokenError("zip-overlap", f"{-left} bytes of it are also another's", entry.name)
-        yield entry, content(wheel, entry)
+        yield entry, _packed(wheel, entry)
         _read_descriptor(wheel, entry, left)
         at = end
     if at != directory.offset:  # there is no member at all
         raise BrokenError("zip-gap", f"{directory.offset} bytes belong to no member")
 
 
-def content(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
-    """What a member holds; `wheel` stands behind its local header.
+def content(wheel: IO[bytes], entry: Entry, packed: bytes | None = None) -> Iterator[bytes]:
+    """What a member holds, piece by piece; `wheel` stands at `packed`, or behind it.
 
     Raises:
         BrokenError: as `members`.
     """
-    pieces = _inflated(wheel, entry) if entry.method == DEFLATED else _chunks(wheel, entry)
     crc = size = 0
-    for piece in pieces:
+    for piece in _pieces(wheel, entry, packed):
         size += len(piece)
         if size > entry.size:
             break
@@ -81,7 +85,25 @@ def read_one(wheel: IO[bytes], entry: Entry) -> bytes:
     """
     wheel.seek(entry.offset)
     _read_local(wheel, entry)
-    return b"".join(content(wheel, entry))
+    return b"".join(content(wheel, entry, _packed(wheel, entry)))
+
+
+def _packed(wheel: IO[bytes], entry: Entry) -> bytes | None:
+    """All of a small member; None for another."""
+    if entry.packed > CHUNK or entry.size > _SMALL:
+        return None
+    data = wheel.read(entry.packed)
+    if len(data) < entry.packed:
+        raise BrokenError("zip-size", "the file ends within it", entry.name)
+    return data
+
+
+def _pieces(wheel: IO[bytes], entry: Entry, packed: bytes | None) -> Iterable[bytes]:
+    if packed is None:
+        chunks, most = _chunks(wheel, entry), _INFLATED
+    else:
+        chunks, most = iter((packed,)), _SMALL
+    return _inflated(chunks, most, entry) if entry.method == DEFLATED else chunks
 
 
 def _chunks(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
@@ -94,20 +116,21 @@ def _chunks(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
         yield chunk
 
 
-def _inflated(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
+def _inflated(chunks: Iterable[bytes], most: int, entry: Entry) -> Iterator[bytes]:
+    """Pieces of no more than `most` bytes."""
     engine = zlib_ng.decompressobj(-zlib_ng.MAX_WBITS)
     try:
-        for chunk in _chunks(wheel, entry):
+        for chunk in chunks:
             rest = chunk
             while rest:
                 # One byte more than there should be, so that one too many is seen.
-                if piece := engine.decompress(rest, min(_INFLATED, entry.size + 1)):
+                if piece := engine.decompress(rest, min(most, entry.size + 1)):
                     yield piece
                 rest = engine.unconsumed_tail
             if engine.unused_data:
                 raise BrokenError("zip-data", "more follows behind its end", entry.name)
         # The engine may have taken all that there is, and not yet have given it all.
-        while not engine.eof and (piece := engine.decompress(b"", _INFLATED)):
+        while not engine.eof and (piece := engine.decompress(b"", most)):
             yield piece
     except zlib_ng.error as error:  # type: ignore[misc]  # its stub takes the class for an instance
         raise BrokenError("zip-data", f"cannot be inflated: {error}", entry.name) from error

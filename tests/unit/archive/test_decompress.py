@@ -16,7 +16,7 @@ from tests.fakes.volumes import Contents, noise, stored
 
 def spool_of(data: bytes, folder: Path) -> Spool:
     engine = compressor(len(data))
-    spool = new_spool(folder)
+    spool = new_spool(folder, 0)
     spool.write(engine.compress(data) + engine.flush())
     return spool
 

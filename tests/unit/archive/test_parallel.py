@@ -175,8 +175,11 @@ def test_a_budget_grants_the_impossible_to_one_alone() -> None:
 
 def test_leftovers_are_closed(tmp_path: Path) -> None:
     with Leftovers() as leftovers:
-        released, left = leftovers.add(new_spool(tmp_path)), leftovers.add(new_spool(tmp_path))
-        left.write(bytes(SPOOL_MEMORY + 1))
+        released, left = (
+            leftovers.add(new_spool(tmp_path, 1)),
+            leftovers.add(new_spool(tmp_path, 1)),
+        )
+        left.write(bytes(SPOOL_MEMORY // 2 + 1))
         leftovers.release(released)
         assert (released.closed, left.closed) == (True, False)
     assert left.closed

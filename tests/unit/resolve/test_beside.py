@@ -18,16 +18,12 @@ import pytest
 
 from bundler.errors import BundlerError, DigestMismatchError, NoSolutionError, ProfileError
 from bundler.events import Event, Noticed, Observer, ignore
+from bundler.forks import FaultError, has_one_thread
 from bundler.inputs.read import read_inputs
 from bundler.model.manifest import ProjectDocument
 from bundler.model.plan import Plan, PlannedFile
 from bundler.resolve import beside
-from bundler.resolve.beside import (
-    PlanningFaultError,
-    ProcessPlanner,
-    has_one_thread,
-    planner_beside,
-)
+from bundler.resolve.beside import ProcessPlanner, planner_beside
 from bundler.resolve.planner import DirectPlanner, Planner
 from bundler.resolve.request import make_request
 from bundler.resolve.resolution import Likely
@@ -260,7 +256,7 @@ def test_what_cannot_be_built_is_told_when_the_plan_is_asked_for() -> None:
 def test_a_fault_shows_its_traceback() -> None:
     with (
         scripted(raising(ZeroDivisionError("nobody thought of it"))) as planner,
-        pytest.raises(PlanningFaultError) as caught,
+        pytest.raises(FaultError) as caught,
     ):
         planner.plan(lambda _file: None)
     shown = str(caught.value)

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,10 @@ from bundler.wheel.examine import examine
 from bundler.wheel.fault import RULES, WheelError
 from bundler.wheel.findings import CHECKER, Findings, Kept
 from bundler.wheel.inspector import WheelInspector
+from bundler.wheel.look import look_into
 from bundler.wheel.metadata import read_metadata
 from bundler.wheel.natives import NativeParser
+from bundler.wheel.seen import Seen
 from tests.fakes.natives import elf
 from tests.fakes.wheels import build_wheel
 
@@ -70,6 +73,13 @@ def planned(wheel: tuple[str, bytes]) -> PlannedFile:
     )
 
 
+def inspector_with(
+    parser: NativeParser, kept: Kept, accepted: Mapping[Sha256, str] | None = None
+) -> WheelInspector:
+    look = partial(look_into, parser, Seen())
+    return WheelInspector(accepted or {}, look, Findings(kept))
+
+
 def looked_into(
     folder: Path,
     parser: NativeParser,
@@ -77,7 +87,7 @@ def looked_into(
     accepted: Mapping[Sha256, str] | None = None,
     kept: Kept | None = None,
 ) -> tuple[WheelInspector, list[PlannedFile]]:
-    inspector = WheelInspector(accepted or {}, parser, Findings(Memory() if kept is None else kept))
+    inspector = inspector_with(parser, Memory() if kept is None else kept, accepted)
     files = [planned(wheel) for wheel in wheels]
     for file, (filename, data) in zip(files, wheels, strict=True):
         path = folder / filename
@@ -142,7 +152,7 @@ def test_an_accepted_file_is_carried_and_named(tmp_path: Path, parser: NativePar
 
 def test_no_acceptance_covers_other_metadata(tmp_path: Path, parser: NativeParser) -> None:
     file = planned(LYING)
-    inspector = WheelInspector({file.blob.sha256: "looked into"}, parser, Findings(Memory()))
+    inspector = inspector_with(parser, Memory(), {file.blob.sha256: "looked into"})
     path = tmp_path / LYING[0]
     path.write_bytes(build_wheel("plain", "2.0", requires=["evil"])[1])
     with pytest.raises(WheelError, match="METADATA is not the one that dependencies"):
@@ -202,7 +212,7 @@ def test_a_document_has_each_wheel_once(tmp_path: Path, parser: NativeParser) ->
 def test_a_good_wheel_is_read_once(tmp_path: Path, parser: NativeParser) -> None:
     kept = Memory()
     first, files = looked_into(tmp_path, parser, NATIVE, PLAIN, kept=kept)
-    second = WheelInspector({}, parser, Findings(kept))
+    second = inspector_with(parser, kept)
     for file in files:
         second.check(file, tmp_path / "not there")
     assert second.documents(files) == first.documents(files)
@@ -251,7 +261,7 @@ def test_attack_metadata_that_changed_since_a_wheel_was_found_good(
 ) -> None:
     kept = Memory()
     _, (file,) = looked_into(tmp_path, parser, PLAIN, kept=kept)
-    inspector = WheelInspector({}, parser, Findings(kept))
+    inspector = inspector_with(parser, kept)
     with pytest.raises(WheelError, match="METADATA is not the one that dependencies"):
         inspector.check(replace(file, metadata=Sha256("0" * 64)), tmp_path / PLAIN[0])
 
