@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tomli_w
 import typer
@@ -20,7 +20,9 @@ from bundler.cli.examples import example
 from bundler.cli.options import AsJson, Quiet
 from bundler.cli.results import Said
 from bundler.errors import BundlerError
-from bundler.model.profile import Profile, parse_profile
+
+if TYPE_CHECKING:
+    from bundler.model.profile import Profile
 
 _PIP_OPTIONS = ("--isolated", "--disable-pip-version-check")
 
@@ -38,6 +40,8 @@ def demo(
     From a key to `pip install` with no index but the mirror and, where the system allows it, with
     no network at all.
     """
+    from bundler.model.profile import parse_profile
+
     with console(as_json=as_json, quiet=quiet) as out:
         if folder.exists():
             raise BundlerError(

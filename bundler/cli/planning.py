@@ -19,10 +19,10 @@ from bundler.cli.options import now
 from bundler.errors import ProfileError
 from bundler.events import Noticed, Observer
 from bundler.model.artifact import parse_file_name
-from bundler.model.profile import PIP_INDEX, Profile, parse_profile
 
 if TYPE_CHECKING:  # inside nothing of this is loaded
     from bundler.archive.store import BlobStore
+    from bundler.model.profile import Profile
     from bundler.resolve.lock import Locks
     from bundler.resolve.planner import DirectPlanner
     from bundler.resolve.request import Request
@@ -108,6 +108,7 @@ def planning(path: Path, use: LockUse, home: Home, observe: Observer) -> Plannin
     """Read a profile, its files and its locks."""
     from bundler.archive.store import BlobStore
     from bundler.inputs.read import read_inputs
+    from bundler.model.profile import parse_profile
     from bundler.resolve.locked import preferences
     from bundler.resolve.request import make_request
 
@@ -172,6 +173,7 @@ def index_addresses(
     profile: Profile, observe: Observer
 ) -> tuple[list[str], dict[str, Credentials]]:
     """Where the indexes are, and the credentials of pip's configuration and the environment."""
+    from bundler.model.profile import PIP_INDEX
     from bundler.upstream.passwords import credentials_from
     from bundler.upstream.pip_config import pip_index_url
 

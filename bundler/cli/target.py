@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,9 +15,11 @@ from bundler.cli.options import AsJson, Quiet
 from bundler.cli.results import Said
 from bundler.model.canonical import Json
 from bundler.model.platforms import FORMS, NAMES, OLDEST_GLIBC
-from bundler.model.profile import Profile, parse_profile
 from bundler.model.pythons import FORMS as PYTHON_FORMS
 from bundler.model.target import Target, parse_target, parse_target_name
+
+if TYPE_CHECKING:
+    from bundler.model.profile import Profile
 
 app = typer.Typer(help="Pythons and platforms to bundle for.", no_args_is_help=True)
 
@@ -178,6 +180,8 @@ def detect(*, as_json: AsJson = False, quiet: Quiet = False) -> None:
 
 
 def _read(path: Path) -> Profile:
+    from bundler.model.profile import parse_profile
+
     return parse_profile(path.read_bytes(), str(path))
 
 
