@@ -56,8 +56,8 @@ class BlobStore:
             return False
         return stat.S_ISREG(found.st_mode) and found.st_size == blob.size
 
-    def open(self, blob: Blob) -> BinaryIO:
-        """The blob's bytes, for whoever will hash them.
+    def open(self, blob: Blob, buffering: int = -1) -> BinaryIO:
+        """The blob's bytes, for whoever will hash them; read in pieces of `buffering` bytes.
 
         Raises:
             IncompleteError: if the store does not have it.
@@ -66,7 +66,7 @@ class BlobStore:
             raise IncompleteError(
                 f"{self.root} does not have the blob {blob.sha256} of {blob.size} bytes"
             )
-        return self.path(blob.sha256).open("rb")
+        return self.path(blob.sha256).open("rb", buffering=buffering)
 
     def read(self, blob: Blob, limit: int) -> bytes:
         """The bytes of a document, hashed again; `limit` in bytes.

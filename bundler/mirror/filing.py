@@ -28,7 +28,7 @@ from bundler.mirror.layout import (
 from bundler.model.artifact import Blob, Sha256, is_sdist
 from bundler.model.contents import WheelContents
 from bundler.model.manifest import BundledFile
-from bundler.wheel.check import check_contents, check_whole_wheel
+from bundler.wheel.check import BUFFER, check_contents, check_whole_wheel
 from bundler.wheel.examine import Examined, Member
 from bundler.wheel.fault import WheelError
 from bundler.wheel.metadata import (
@@ -249,7 +249,7 @@ def look_into(mirror: Mirror, seen: Seen, expected: Expected) -> Examined:
         WheelError: as `file_wheels`.
     """
     file = expected.file
-    with mirror.store.open(file.blob) as wheel:
+    with mirror.store.open(file.blob, BUFFER) as wheel:
         _, examined = _examine(
             mirror,
             file.filename,

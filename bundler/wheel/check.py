@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import IO
+from typing import IO, Final
 
 from bundler.model.artifact import Sha256
 from bundler.model.contents import WheelContents
@@ -11,6 +11,9 @@ from bundler.wheel.examine import Examined, Kind, Taker, examine
 from bundler.wheel.fault import Fault, wheel_error
 from bundler.wheel.metadata import check_metadata, read_metadata
 from bundler.wheel.seen import Seen
+
+BUFFER: Final = 1 << 18
+"""Bytes to read at once from a wheel that is read wholly: most members are smaller."""
 
 
 def check_whole_wheel(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from bundler.model.artifact import Sha256, parse_wheel_name
 from bundler.model.contents import (
@@ -14,14 +14,12 @@ from bundler.model.contents import (
     NativeFormat,
     WheelContents,
 )
-from bundler.wheel.check import check_whole_wheel
+from bundler.wheel.check import BUFFER, check_whole_wheel
 from bundler.wheel.examine import Kind, Member, Taker
 from bundler.wheel.fault import ACCEPT_HINT, RULES, WheelError, wheel_error
 from bundler.wheel.natives import MAX_NATIVE, NativeParser, describe, native_faults
 from bundler.wheel.sboms import MAX_SBOM, Statement, covered, read_sbom
 from bundler.wheel.seen import Seen
-
-_BUFFER: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def look_into(parser: NativeParser, seen: Seen, wheel: Unknown) -> Looked:
     """
     look = _Look(parser)
     try:
-        with wheel.path.open("rb", buffering=_BUFFER) as file:
+        with wheel.path.open("rb", buffering=BUFFER) as file:
             _, examined = check_whole_wheel(
                 file,
                 wheel.filename,
