@@ -29,13 +29,11 @@ from bundler.archive.unpack import unpack_volume
 from bundler.archive.verify import verify_volume
 from bundler.errors import BundlerError, DamagedError, IncompleteError
 from bundler.events import Noticed, Observer
-from bundler.forks import answering
-from bundler.mirror.ahead import claimed_stream, require_room_for
+from bundler.mirror.ahead import claimed_stream, looking, require_room_for
 from bundler.mirror.arrivals import Arrival, forget, keep
 from bundler.mirror.attempt import Attempt, noting, of_pipe, of_volume
 from bundler.mirror.attested import MakeJudge, check_verdicts
 from bundler.mirror.early import EarlyChecks
-from bundler.mirror.filing import look_into
 from bundler.mirror.incomplete import (
     DamagedFilesError,
     PassedOverError,
@@ -57,7 +55,6 @@ from bundler.mirror.waiting import hold, release
 from bundler.mirror.web.write import renew_pages
 from bundler.trust.gate import Admission, Anchor, admit, commit, remember_roots
 from bundler.trust.keys import fingerprint
-from bundler.wheel.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +154,7 @@ def unpack(volumes: Sequence[Path], mirror: Mirror, inside: Inside) -> list[Rece
         BundlerError: if a file cannot be read, or the disk is full.
     """
     failures, landed = Failures(), dict[tuple[str, int], Landed]()
-    # Forked before the mirror is locked: a fork that outlives us must not hold it.
-    with answering(partial(look_into, mirror, Seen()), "look") as look, mirror.locked():
+    with looking(volumes, mirror) as look, mirror.locked():
         mirror.sweep()
         journal = Journal.open(mirror, inside.operator)
         Sliced(mirror.store).sweep()

@@ -1,4 +1,4 @@
-"""What can be asked before volumes are read: which stream they say they are of, and how much room.
+"""What is asked before volumes are read: whose they say they are, how much room, how much work.
 
 Nothing that is found here is believed: each volume goes through the gate on its own.
 """
@@ -6,19 +6,28 @@ Nothing that is found here is believed: each volume goes through the gate on its
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from bundler.archive.head import Head
 from bundler.archive.keep import Keeper
 from bundler.archive.medium import head_of, opened
 from bundler.disk import require_room
 from bundler.errors import BundlerError, DamagedError
+from bundler.forks import answering
+from bundler.mirror.early import Look
+from bundler.mirror.filing import look_into
 from bundler.mirror.layout import Mirror
 from bundler.mirror.remembered import remembered
 from bundler.model.artifact import Blob
 from bundler.model.volume import index_stream
 from bundler.trust.gate import admit
+from bundler.wheel.seen import Seen
+
+_LITTLE: Final = 16 << 20
+"""Bytes of volumes."""
 
 
 def claimed_stream(head: Head) -> str:
@@ -42,3 +51,14 @@ def require_room_for(volumes: Sequence[Path], mirror: Mirror) -> None:
             index = admit(head.entries, remembered(mirror, claimed_stream(head))).index
             missing.update(Keeper(mirror.store, mirror.has, index.slices).missing(index))
     require_room(mirror.store.root, sum(blob.size for blob in missing))
+
+
+def looking(volumes: Sequence[Path], mirror: Mirror) -> AbstractContextManager[Look]:
+    """What looks into the wheels that these volumes bring; see `bundler.mirror.early`.
+
+    In forks, unless they would take longer than what they do. They are made before the mirror is
+    locked: one that outlives this process must not hold it.
+    """
+    look = partial(look_into, mirror, Seen())
+    sizes = [volume.stat().st_size if volume.is_file() else _LITTLE for volume in volumes]
+    return nullcontext(look) if sum(sizes) < _LITTLE else answering(look, "look")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from packaging.utils import NormalizedName
 
@@ -29,6 +29,10 @@ class Expected:
     allowed: tuple[str, ...]
 
 
+Look: TypeAlias = Callable[[Expected], Examined]
+"""Looks into a wheel in the store, without keeping its METADATA."""
+
+
 class EarlyChecks:
     """A context manager; at its end, what nobody asked for is given up.
 
@@ -37,8 +41,8 @@ class EarlyChecks:
             at the files, such as scanners, makes it false.
     """
 
-    def __init__(self, look: Callable[[Expected], Examined]) -> None:
-        """`look` looks into a wheel in the store; it is called in several threads."""
+    def __init__(self, look: Look) -> None:
+        """`look` is called in several threads."""
         self.fresh = True
         self._look = look
         self._expected: dict[Blob, Expected] = {}
