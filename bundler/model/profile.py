@@ -19,7 +19,6 @@ from pydantic import (
     Field,
     ValidationError,
 )
-from pydantic_core import ErrorDetails
 
 from bundler.errors import ProfileError
 from bundler.model.artifact import Sha256, parse_sha256
@@ -34,6 +33,7 @@ from bundler.model.policy_tables import (
     UrlPrefix,
     policy_faults,
 )
+from bundler.model.profile_faults import KEYS_HINT, key_faults
 from bundler.model.target import Target
 from bundler.model.target_tables import (
     TargetsTable,
@@ -289,25 +289,12 @@ def parse_profile(data: bytes, name: str) -> Profile:
     try:
         profile = Profile.model_validate(document)
     except ValidationError as error:
-        faults = "\n".join(_fault(name, fault) for fault in error.errors())
-        raise ProfileError(faults) from error
+        faults = "\n".join(f"{name}: {fault}" for fault in key_faults(error, Profile))
+        raise ProfileError(faults, hint=KEYS_HINT) from error
     faults = "\n".join(f"{name}: {fault}" for fault in _further_faults(profile))
     if faults:
         raise ProfileError(faults)
     return profile
-
-
-_PLAINER = {"extra_forbidden": "there is no such key", "missing": "this key is missing"}
-
-
-def _fault(name: str, fault: ErrorDetails) -> str:
-    path = ""
-    for part in fault["loc"]:
-        if part == "[key]":  # the path says already which key it is
-            continue
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    message = _PLAINER.get(fault["type"], fault["msg"].removeprefix("Value error, "))
-    return f"{name}: {path}: {message}"
 
 
 def _further_faults(profile: Profile) -> Iterator[str]:

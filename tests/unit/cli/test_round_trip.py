@@ -266,7 +266,7 @@ def test_create_without_an_authority_says_what_to_run(host: Site) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[targets]", "[product]", "product: there is no such key"),
+        ("[targets]", "[product]", "product: there is no such table; there are [profile], "),
         ('["3.12"]', "3.12", "targets.python: Input should be a valid list"),
         ('["app"]', '["app >>1"]', "profile.requirements[0]"),
         (LINUX, "amiga", "targets.platforms[0]: unknown platform 'amiga'"),
