@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -261,6 +263,28 @@ def test_create_without_an_authority_says_what_to_run(host: Site) -> None:
     assert result.exit_code == 1
     assert "there is no stream other" in result.stderr
     assert "`bundle trust init other --key NAME`" in result.stderr
+
+
+def test_the_index_is_not_asked_for_a_stream_that_is_not_there(host: Site) -> None:
+    host.profile.write_text(host.profile.read_text().replace('"test"', '"tset"'))
+    words = ["create", str(host.profile), "-o", str(host.out), *host.home]
+    result = subprocess.run(
+        [sys.executable, "-m", "bundler", *words], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: there is no stream tset\nhint: did you mean test? ")
+    assert not host.index.requests
+    assert not host.out.exists()
+
+
+def test_a_key_that_is_not_there_is_told_before_the_network(host: Site) -> None:
+    (host.folder / "home" / "keys" / "officer.key").unlink()
+    host.profile.write_text(host.profile.read_text().replace(host.index.url, "http://127.0.0.1:9/"))
+    result = host.create()
+    assert result.exit_code == 4
+    assert result.stderr.startswith("error: 1 of the keys for timestamp must sign; 0 at hand")
+    assert "127.0.0.1" not in result.stderr
+    assert not host.out.exists()
 
 
 @pytest.mark.parametrize(
