@@ -18,7 +18,8 @@ from pathlib import Path
 from securesystemslib.signer import Signer
 
 from bundler.archive.folder import FolderWriter
-from bundler.archive.pack import LONGEST, VolumeWriter, head_reserve
+from bundler.archive.pack import VolumeWriter
+from bundler.archive.reserve import LONGEST, head_reserve
 from bundler.archive.room import Limits, most_volumes
 from bundler.archive.spread import Begin, Spreader
 from bundler.archive.store import BlobStore

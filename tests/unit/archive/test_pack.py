@@ -17,7 +17,8 @@ import pytest
 import zstandard
 
 from bundler.archive.head import HEAD_LIMIT, head_size, read_head
-from bundler.archive.pack import VolumeWriter, head_reserve
+from bundler.archive.pack import VolumeWriter
+from bundler.archive.reserve import head_reserve
 from bundler.archive.room import LIST_SHARE, Limits, listed
 from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError, DamagedError

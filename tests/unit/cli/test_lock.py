@@ -400,9 +400,9 @@ def test_a_bundle_that_is_not_proven_is_not_signed(
     def lacking(self: BundledIndex, documents: Any, metadata: Any) -> None:
         whole(self, [each for each in documents if each.name != "lib"], metadata)
 
-    def finish(self: VolumeWriter, **words: Any) -> Any:
+    def finish(self: VolumeWriter) -> Any:
         finished.append(True)
-        return packed(self, **words)
+        return packed(self)
 
     packed = VolumeWriter.finish
     monkeypatch.setattr(BundledIndex, "__init__", lacking)
