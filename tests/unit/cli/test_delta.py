@@ -28,9 +28,7 @@ from tests.fakes.wheels import build_wheel
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two sequences, the second with another `app`; the first is live."""
     with site(tmp_path_factory.mktemp("site")) as host:
-        assert host.create().exit_code == 0
-        host.index.add(*build_wheel("app", "2.0", requires=["lib>=1"]))
-        assert host.create().exit_code == 0
+        host.make_sequences(2)
         succeed("unpack", host.volume(), "--into", host.mirror)
         yield host
 
