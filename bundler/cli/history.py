@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bundler.cli.console import console
-from bundler.cli.options import AsJson, Quiet
+from bundler.cli.options import AsJson, MirrorFolder, Quiet
 from bundler.errors import DamagedError
 from bundler.model.canonical import Json
 
@@ -65,7 +65,7 @@ class HistoryResult:
 
 
 def history(
-    mirror: Annotated[Path, typer.Argument(help="The mirror's folder.")],
+    mirror: MirrorFolder,
     *,
     verify: Annotated[
         bool, typer.Option("--verify", help="Only say whether the journal is whole.")

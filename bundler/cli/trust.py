@@ -28,6 +28,10 @@ Lasts = Annotated[
         "--lasts", metavar="AGE", help='How long the root is good. [default: "1825 days"]'
     ),
 ]
+RootFolder = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", help="Where a root goes that others must sign."),
+]
 
 app = typer.Typer(help="Who may say what enters: roles and keys.", no_args_is_help=True)
 
@@ -47,12 +51,7 @@ def init(
         str | None,
         typer.Option(metavar="KEY", help="The packing host's key; the first officer's, if absent."),
     ] = None,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Where a root goes that others must sign."
-        ),
-    ] = Path(),
+    out: RootFolder = Path(),
     lasts: Lasts = None,
     passphrase_fd: PassphraseFd = None,
     home: HomeFolder = None,
