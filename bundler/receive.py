@@ -34,6 +34,7 @@ from bundler.mirror.arrivals import Arrival, forget, keep
 from bundler.mirror.attempt import Attempt, noting, of_pipe, of_volume
 from bundler.mirror.attested import MakeJudge, check_verdicts
 from bundler.mirror.early import EarlyChecks
+from bundler.mirror.entry import About
 from bundler.mirror.filing import look_into
 from bundler.mirror.incomplete import (
     DamagedFilesError,
@@ -43,7 +44,7 @@ from bundler.mirror.incomplete import (
     passed_over,
     require_all,
 )
-from bundler.mirror.journal import About, Journal, Operator
+from bundler.mirror.journal import Journal, Operator
 from bundler.mirror.layout import Mirror
 from bundler.mirror.named import Named, Welcome
 from bundler.mirror.publish import Published, may_go_live, prepare, publish

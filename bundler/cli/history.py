@@ -120,8 +120,8 @@ def _row(entry: Entry) -> tuple[str, ...]:
         entry.operator,
         entry.phase,
         entry.result,
-        entry.stream or "-",
-        "-" if entry.sequence is None else str(entry.sequence),
+        entry.about.stream or "-",
+        "-" if entry.about.sequence is None else str(entry.about.sequence),
         # A file's name may hold anything, such as the end of a line and another row.
-        (entry.volume or "-").encode("unicode_escape").decode("ascii"),
+        (entry.about.volume or "-").encode("unicode_escape").decode("ascii"),
     )

@@ -104,9 +104,9 @@ def test_nothing_goes_live_before_it_is_approved(host: Site, mirror: Mirror) -> 
     assert waiting_in(mirror) == []
     approved, gone_live = read_history(mirror).entries[-2:]
     for entry in (approved, gone_live):
-        assert (entry.stream, entry.sequence) == ("test", 1)
-        assert entry.manifest == waiting.manifest.sha256
-        assert entry.key == host.fingerprint("boss")
+        assert (entry.about.stream, entry.about.sequence) == ("test", 1)
+        assert entry.about.manifest == waiting.manifest.sha256
+        assert entry.about.key == host.fingerprint("boss")
 
 
 def test_the_same_for_programs(host: Site, mirror: Mirror) -> None:
@@ -288,12 +288,12 @@ def test_only_an_approver_changes_a_policy(host: Site, mirror: Mirror) -> None:
     assert f"; {host.fingerprint('deputy')} is not" in bundle(*new, "--key", "deputy").stderr
     assert without_journal(tree(host.mirror)) == without_journal(before)
     assert phases(mirror) == [("policy", "ok"), *[("policy", "refused")] * 4]
-    assert read_history(mirror).entries[2].key == host.fingerprint("deputy")
+    assert read_history(mirror).entries[2].about.key == host.fingerprint("deputy")
     succeed(*new, "--key", "boss")
     entry = read_history(mirror).entries[-1]
-    assert (entry.phase, entry.key) == ("policy", host.fingerprint("boss"))
+    assert (entry.phase, entry.about.key) == ("policy", host.fingerprint("boss"))
     assert entry.note == f"approval by {host.fingerprint('deputy')}, scan by nothing"
-    assert entry.policy == digest(mirror.policy.read_bytes())
+    assert entry.about.policy == digest(mirror.policy.read_bytes())
 
 
 def test_an_approval_under_a_former_policy_does_not_count(host: Site, mirror: Mirror) -> None:

@@ -108,7 +108,7 @@ def _versions(mirror: Mirror, project: str = "app") -> list[str]:
 
 def _lines(mirror: Mirror) -> list[tuple[str, str, int | None]]:
     found = read_history(mirror).entries
-    return [(entry.phase, entry.result, entry.sequence) for entry in found]
+    return [(entry.phase, entry.result, entry.about.sequence) for entry in found]
 
 
 def _second_stream(host: Site) -> Path:
@@ -139,7 +139,7 @@ def test_what_was_live_before_is_live_again(host: Site, mirror: Mirror) -> None:
     assert _live(mirror) == (3, {"test": 1})
     assert _versions(mirror) == ["1.0"]
     last = read_history(mirror).entries[-1]
-    assert (last.phase, last.result, last.stream, last.sequence) == (
+    assert (last.phase, last.result, last.about.stream, last.about.sequence) == (
         "rolled-back",
         "ok",
         "test",
@@ -148,7 +148,7 @@ def test_what_was_live_before_is_live_again(host: Site, mirror: Mirror) -> None:
     assert last.note == "generation 3, as generation 1 showed it; sequence 2 was live"
     shown = live(mirror)
     assert shown
-    assert last.manifest == shown.streams["test"].manifest.sha256
+    assert last.about.manifest == shown.streams["test"].manifest.sha256
     assert "rolled-back  ok" in succeed("history", host.mirror).stdout
     succeed("history", host.mirror, "--verify")
 
@@ -308,7 +308,7 @@ def test_a_sequence_that_was_never_live_cannot_be_shown(host: Site, mirror: Mirr
     """Somebody has written a record by hand: of what was live, the journal decides."""
     _unpack(host, 1, 2)
     path = folder_of(mirror, 1) / "generation.json"
-    other = read_history(mirror).entries[-1].manifest
+    other = read_history(mirror).entries[-1].about.manifest
     assert other
     record = json.loads(path.read_bytes())
     record["streams"][0]["manifest"]["sha256"] = "ab" * 32
@@ -431,7 +431,7 @@ def test_where_there_are_approvers_one_must_sign(host: Site, mirror: Mirror) -> 
     said = _rollback(host, "--key", "boss")
     assert f"generation 1 showed it, approved by {host.fingerprint('boss')}\n" in said
     assert _live(mirror) == (3, {"test": 1})
-    assert read_history(mirror).entries[-1].key == host.fingerprint("boss")
+    assert read_history(mirror).entries[-1].about.key == host.fingerprint("boss")
 
 
 def test_a_key_that_nobody_asks_for(host: Site) -> None:

@@ -15,7 +15,7 @@ from bundler import receive
 from bundler.cli import options
 from bundler.errors import BundlerError
 from bundler.mirror import attempt as attempt_module
-from bundler.mirror.entry import digest_of
+from bundler.mirror.entry import About, digest_of
 from bundler.mirror.generations import live
 from bundler.mirror.journal import Journal, read_history
 from bundler.mirror.layout import Mirror
@@ -59,10 +59,10 @@ def test_each_phase_has_a_line(host: Site, mirror: Mirror) -> None:
     index = receive.read_volume_head(host.volume()).entries["transport/test-000001.v01.json"]
     for entry in read_history(mirror).entries:
         assert entry.operator == pwd.getpwuid(os.getuid()).pw_name
-        assert (entry.medium, entry.volume) == (str(host.volume()), host.volume().name)
-        assert (entry.stream, entry.sequence) == ("test", 1)
-        assert entry.manifest == shown.streams["test"].manifest.sha256
-        assert entry.index == digest(index)
+        assert (entry.about.medium, entry.about.volume) == (str(host.volume()), host.volume().name)
+        assert (entry.about.stream, entry.about.sequence) == ("test", 1)
+        assert entry.about.manifest == shown.streams["test"].manifest.sha256
+        assert entry.about.index == digest(index)
     assert read_history(mirror).entries[-1].note == "generation 1"
 
 
@@ -101,8 +101,7 @@ def test_a_refusal_has_a_line_and_nothing_that_was_only_claimed(host: Site, mirr
     assert (entry.phase, entry.result) == ("received", "refused")
     assert entry.note is not None
     assert entry.note in result.stderr
-    assert entry.volume == volume.name
-    assert (entry.stream, entry.sequence, entry.manifest, entry.index) == (None, None, None, None)
+    assert entry.about == About(medium=str(volume), volume=volume.name)
 
 
 def test_a_damaged_copy_of_what_is_live_is_noted(host: Site, mirror: Mirror) -> None:
@@ -113,7 +112,7 @@ def test_a_damaged_copy_of_what_is_live_is_noted(host: Site, mirror: Mirror) -> 
     copy.write_bytes(data)
     assert bundle("unpack", copy, "--into", host.mirror).exit_code == 4
     assert phases(mirror)[3:] == [("received", "ok"), ("verified", "refused")]
-    assert read_history(mirror).entries[-1].medium == str(copy)
+    assert read_history(mirror).entries[-1].about.medium == str(copy)
 
 
 def test_what_is_incomplete_is_noted(
