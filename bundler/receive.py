@@ -22,7 +22,7 @@ from bundler.archive.failures import Failures
 from bundler.archive.frames import DamagedVolumeError
 from bundler.archive.head import Head
 from bundler.archive.keep import Keeper
-from bundler.archive.medium import check_form, head_of, opened, sources
+from bundler.archive.medium import check_form, head_of, sources
 from bundler.archive.sliced import Sliced
 from bundler.archive.source import Source
 from bundler.archive.unpack import unpack_volume
@@ -96,16 +96,6 @@ class Inside:
     scan: Sequence[Scanner] = ()
     pipe: BinaryIO = field(default_factory=BytesIO)
     observe: Observer
-
-
-def read_volume_head(volume: Path) -> Head:
-    """The head of a volume; nothing of it is verified.
-
-    Raises:
-        DamagedError: if the file is not a bundle volume.
-    """
-    with opened(volume) as source:
-        return head_of(source)
 
 
 def verify(

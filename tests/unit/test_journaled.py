@@ -22,6 +22,7 @@ from bundler.mirror.layout import Mirror
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree, without_journal
 from tests.fakes.journals import lines, phases
 from tests.fakes.trust import digest
+from tests.fakes.volumes import read_volume_head
 from tests.fakes.wheels import build_wheel
 
 
@@ -56,7 +57,7 @@ def test_each_phase_has_a_line(host: Site, mirror: Mirror) -> None:
     assert phases(mirror) == LIVE
     shown = live(mirror)
     assert shown is not None
-    index = receive.read_volume_head(host.volume()).entries["transport/test-000001.v01.json"]
+    index = read_volume_head(host.volume()).entries["transport/test-000001.v01.json"]
     for entry in read_history(mirror).entries:
         assert entry.operator == pwd.getpwuid(os.getuid()).pw_name
         assert (entry.about.medium, entry.about.volume) == (str(host.volume()), host.volume().name)
