@@ -50,8 +50,6 @@ from bundler.trust.word import check_manifest, check_word, still_vouches
 PENDING: Final = "pending.root.json"
 """In a stream's folder, the first root until enough officers have signed it."""
 
-_STAGED = "staged.targets.json"
-
 
 @dataclass(frozen=True, slots=True)
 class Authority:
@@ -231,26 +229,6 @@ class Authority:
         root = self.root
         body = make_targets(manifest, sequence, root, now + self.lifetimes.targets)
         return sign(body, officers_at_hand(root, signers))
-
-    def remember_draft(self, word: bytes) -> None:
-        """Remember what was staged last, whoever signs it elsewhere.
-
-        Raises:
-            BundlerError: if it cannot be written.
-        """
-        atomic_write(self.folder / _STAGED, word)
-
-    def drafted(self, word: bytes) -> bool:
-        """Whether this is what was staged last, but for signatures.
-
-        Raises:
-            DamagedError: if one of the two cannot be read.
-        """
-        path = self.folder / _STAGED
-        if not path.exists():
-            return False
-        last = read_metadata(str(path), read_whole(path), Targets)
-        return last.signed == read_metadata("what was staged", word, Targets).signed
 
     def authorise(
         self,
