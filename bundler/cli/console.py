@@ -116,9 +116,14 @@ class Console:
         if hint:
             self._stderr.print(Text("hint: ", style="bold") + Text(printable(hint)))
         if self._as_json:
-            error = {"code": code, "exit-code": exit_code, "message": message, "hint": hint}
-            with suppress(BundlerError):  # it may be what failed
-                _print(json.dumps({"error": error}, indent=2))
+            tell_programs(message, hint, code, exit_code)
+
+
+def tell_programs(message: str, hint: str | None, code: str, exit_code: int) -> None:
+    """Say what went wrong as one document on stdout."""
+    error = {"code": code, "exit-code": exit_code, "message": message, "hint": hint}
+    with suppress(BundlerError):  # it may be what failed
+        _print(json.dumps({"error": error}, indent=2))
 
 
 def _print(text: str) -> None:

@@ -591,3 +591,39 @@ def test_a_hostile_profile_commands_no_terminal(finished: Site, tmp_path: Path) 
         assert result.exit_code in {3, 6}, result.output
         assert CONTROL.findall(result.output) == []
         assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "message"),
+    [
+        (["--json"], "", "No such option: --json"),
+        (["creat", "--json"], "", "No such command 'creat'."),
+        (["create", "web.toml", "--json"], " create", "Missing option '--output' / '-o'."),
+        (["unpack", "--jso", "--json"], " unpack", "No such option: --jso"),
+        (["trust", "--json"], " trust", "No such option: --json"),
+        (
+            ["approve", "m", "0", "--key", "k", "--json"],
+            " approve",
+            "Invalid value for 'SEQUENCE': Input should be greater than or equal to 1",
+        ),
+        (
+            ["create", "-o", "out", "--json"],
+            " create",
+            "Invalid value: give a PROFILE, or --resume STAGED, or --resend LIST",
+        ),
+    ],
+)
+def test_wrong_usage_is_told_to_programs_too(words: list[str], command: str, message: str) -> None:
+    result = bundle(*words)
+    assert result.exit_code == 2
+    error = read_json(result)["error"]
+    assert error.pop("message").startswith(message)
+    assert error == {"code": "usage", "exit-code": 2, "hint": f"bundle{command} --help"}
+    assert "Usage: bundle" in result.stderr
+
+
+def test_wrong_usage_is_told_to_people_on_stderr_only() -> None:
+    result = bundle("create", "web.toml")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Missing option" in result.stderr
