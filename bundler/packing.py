@@ -25,7 +25,7 @@ from bundler.archive.spread import Begin, Spreader
 from bundler.archive.store import BlobStore
 from bundler.archive.wanted import row_limit, with_rows
 from bundler.archive.writer import Writer
-from bundler.disk import atomic_write
+from bundler.disk import atomic_write, require_folder
 from bundler.errors import BundlerError
 from bundler.events import Observer
 from bundler.model.artifact import Blob, Sha256
@@ -236,12 +236,11 @@ def sweep(out: Path, stream: str) -> None:
     """Remove what a run of this stream that was killed has left in the folder.
 
     Raises:
-        BundlerError: if it is not a folder.
+        BundlerError: as `require_folder`.
     """
+    require_folder(out)
     if not out.exists():
         return
-    if not out.is_dir():
-        raise BundlerError(f"{out} is not a folder", hint="give a folder with -o")
     label = rf"{stream}-\d{{6,}}(\.since-\d{{6,}}|\.again)?"
     leftover = re.compile(
         rf"{label}\.v\d+(\.tar(\.zst)?)?\.part|\.{label}\.(locks|verify|parity)\.part"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bundler.archive import ustar
 from bundler.archive.head import HEAD_LIMIT, head_size
 from bundler.archive.room import LIST_SHARE, Limits
+from bundler.archive.wanted import too_small
 from bundler.errors import BundlerError
 from bundler.model.artifact import Sha256
 from bundler.model.volume import Frame, VolumeIndex
@@ -33,9 +34,11 @@ def head_reserve(listed_bytes: int, others: Mapping[str, int], limits: Limits) -
         The bytes for the head, and those of them that the list of segments may take.
 
     Raises:
-        BundlerError: if no head may be that large.
+        BundlerError: if no head may be that large, or none fits into such a small volume.
     """
     fixed = _head_size(others, limits)
+    if limits.size is not None and fixed > limits.size // 2:
+        raise too_small(limits)
     needed = fixed + listed_bytes + ustar.BLOCK
     if limits.size is not None:
         needed = min(needed, fixed + max(limits.size // 16, LIST_SHARE))

@@ -106,13 +106,17 @@ def show(
 ) -> None:
     """Show every role, its keys, how many must sign, its version and when it expires."""
     with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.mirror.layout import Mirror
         from bundler.trust.metadata import latest_root, read_root
         from bundler.trust.roles import role_facts
+        from bundler.trust.streams import require_stream
 
         if root is not None:
             found = {str(root): {"1.root.json": root.read_bytes()}}
         else:
-            folder = mirror / ".bundler" / "trust" if mirror else find_home(home).streams
+            folder = Mirror.open(mirror).trust if mirror else find_home(home).streams
+            if stream is not None and mirror is None:
+                require_stream(folder / stream)
             found = _metadata_of(folder, stream)
         out.result(
             RolesResult(

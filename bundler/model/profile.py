@@ -283,9 +283,9 @@ def parse_profile(data: bytes, name: str) -> Profile:
     try:
         document = tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
-        raise ProfileError(f"{name}: not UTF-8 text: {error}") from error
+        raise ProfileError(f"{name}: not UTF-8 text: {error}", hint=KEYS_HINT) from error
     except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{name}: not TOML: {error}") from error
+        raise ProfileError(f"{name}: not TOML: {error}", hint=KEYS_HINT) from error
     try:
         profile = Profile.model_validate(document)
     except ValidationError as error:
@@ -293,7 +293,7 @@ def parse_profile(data: bytes, name: str) -> Profile:
         raise ProfileError(faults, hint=KEYS_HINT) from error
     faults = "\n".join(f"{name}: {fault}" for fault in _further_faults(profile))
     if faults:
-        raise ProfileError(faults)
+        raise ProfileError(faults, hint=KEYS_HINT)
     return profile
 
 

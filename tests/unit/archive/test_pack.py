@@ -350,6 +350,12 @@ def test_a_reserve_beyond_the_limit_is_refused(
     assert info.value.hint.startswith(hint)
 
 
+def test_a_volume_that_its_head_would_fill_is_too_small() -> None:
+    with pytest.raises(BundlerError, match="a volume of 1000 bytes is too small: its head") as info:
+        head_reserve(0, {"manifest.json": HEAD_LIMIT}, Limits(size=1000))
+    assert info.value.hint == "give a larger --volume-size"
+
+
 def test_a_head_of_nearly_the_limit_leaves_the_rest_to_the_list() -> None:
     reserved, share = head_reserve(
         HEAD_LIMIT, {"manifest.json": HEAD_LIMIT - 60_000}, Limits(size=10**12)

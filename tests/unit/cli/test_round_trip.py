@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -309,6 +310,56 @@ def test_a_profile_that_is_not_there(host: Site) -> None:
     result = bundle("create", host.folder / "none.toml", "-o", host.out, *host.home)
     assert result.exit_code == 1
     assert f"{host.folder / 'none.toml'}: no such file or directory" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"\x28\xb5\x2f\xfd", "not UTF-8 text: "),
+        (b"hello", "not TOML: "),
+        (b"", "profile: this table"),
+    ],
+)
+def test_what_is_no_profile(host: Site, content: bytes, fault: str) -> None:
+    host.profile.write_bytes(content)
+    result = host.create()
+    assert result.exit_code == 3
+    assert result.stderr.startswith(f"error: {host.profile}: {fault}")
+    assert "hint: docs/profile.md explains every key; bundle init writes" in result.stderr
+
+
+def test_a_folder_is_no_profile(host: Site) -> None:
+    result = bundle("create", host.folder, "-o", host.out, *host.home)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"error: {host.folder}: is a directory\nhint: it is a folder: name a file\n"
+    )
+
+
+@pytest.mark.parametrize("below", ["", "x/y"])
+def test_what_cannot_be_a_folder_is_seen_before_anything_is_fetched(host: Site, below: str) -> None:
+    host.out.write_text("")
+    result = bundle("create", host.profile, "-o", host.out / below, *host.home)
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {host.out} is not a folder\nhint: give a folder with -o\n"
+    assert not host.index.requests
+    result = bundle("lock", host.profile, "-o", host.out, *host.home)
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {host.out} is not a folder\nhint: give a folder with -o\n"
+
+
+def test_a_folder_that_is_not_ours_is_seen_before_anything_is_fetched(
+    host: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Tests may run as root, who may write anywhere.
+    monkeypatch.setattr(os, "access", lambda path, _mode: path != host.folder)
+    result = host.create()
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"error: {host.folder}: this account may not write there\n"
+        "hint: give another folder with -o\n"
+    )
+    assert not host.index.requests
 
 
 def test_no_solution(host: Site) -> None:
