@@ -19,7 +19,8 @@ from bundler.cli.options import now
 from bundler.errors import ProfileError
 from bundler.events import Noticed, Observer
 from bundler.model.artifact import parse_file_name
-from bundler.model.profile import PIP_INDEX, Profile, parse_profile
+from bundler.model.index_url import PIP_INDEX
+from bundler.model.profile import Profile, parse_profile
 
 if TYPE_CHECKING:  # inside nothing of this is loaded
     from bundler.archive.store import BlobStore
