@@ -52,6 +52,21 @@ def no_room_explained(folder: Path, need: int | None = None) -> Iterator[None]:
         ) from error
 
 
+def require_folder(out: Path) -> None:
+    """See early that what `-o` names is a folder, or can be made one, and may be written to.
+
+    Raises:
+        BundlerError: if not; naming what stands there instead.
+    """
+    there = next(each for each in (out, *out.absolute().parents) if os.path.lexists(each))
+    if not there.is_dir():
+        raise BundlerError(f"{there} is not a folder", hint="give a folder with -o")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise BundlerError(
+            f"{there}: this account may not write there", hint="give another folder with -o"
+        )
+
+
 def require_room(folder: Path, need: int) -> None:
     """Refuse to begin what will not fit; `need` in bytes.
 

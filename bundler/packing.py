@@ -18,13 +18,14 @@ from pathlib import Path
 from securesystemslib.signer import Signer
 
 from bundler.archive.folder import FolderWriter
-from bundler.archive.pack import LONGEST, VolumeWriter, head_reserve
+from bundler.archive.pack import VolumeWriter
+from bundler.archive.reserve import LONGEST, head_reserve
 from bundler.archive.room import Limits, most_volumes
 from bundler.archive.spread import Begin, Spreader
 from bundler.archive.store import BlobStore
 from bundler.archive.wanted import row_limit, with_rows
 from bundler.archive.writer import Writer
-from bundler.disk import atomic_write
+from bundler.disk import atomic_write, require_folder
 from bundler.errors import BundlerError
 from bundler.events import Observer
 from bundler.model.artifact import Blob, Sha256
@@ -235,12 +236,11 @@ def sweep(out: Path, stream: str) -> None:
     """Remove what a run of this stream that was killed has left in the folder.
 
     Raises:
-        BundlerError: if it is not a folder.
+        BundlerError: as `require_folder`.
     """
+    require_folder(out)
     if not out.exists():
         return
-    if not out.is_dir():
-        raise BundlerError(f"{out} is not a folder", hint="give a folder with -o")
     label = rf"{stream}-\d{{6,}}(\.since-\d{{6,}}|\.again)?"
     leftover = re.compile(
         rf"{label}\.v\d+(\.tar(\.zst)?)?\.part|\.{label}\.(locks|verify|parity)\.part"

@@ -22,7 +22,7 @@ from bundler.archive.failures import Failures
 from bundler.archive.frames import DamagedVolumeError
 from bundler.archive.head import Head
 from bundler.archive.keep import Keeper
-from bundler.archive.medium import check_form, head_of, opened, sources
+from bundler.archive.medium import check_form, head_of, sources
 from bundler.archive.sliced import Sliced
 from bundler.archive.source import Source
 from bundler.archive.unpack import unpack_volume
@@ -34,6 +34,7 @@ from bundler.mirror.arrivals import Arrival, forget, keep
 from bundler.mirror.attempt import Attempt, noting, of_pipe, of_volume
 from bundler.mirror.attested import MakeJudge, check_verdicts
 from bundler.mirror.early import EarlyChecks
+from bundler.mirror.entry import About
 from bundler.mirror.incomplete import (
     DamagedFilesError,
     PassedOverError,
@@ -42,7 +43,7 @@ from bundler.mirror.incomplete import (
     passed_over,
     require_all,
 )
-from bundler.mirror.journal import About, Journal, Operator
+from bundler.mirror.journal import Journal, Operator
 from bundler.mirror.layout import Mirror
 from bundler.mirror.named import Named, Welcome
 from bundler.mirror.publish import Published, may_go_live, prepare, publish
@@ -94,16 +95,6 @@ class Inside:
     scan: Sequence[Scanner] = ()
     pipe: BinaryIO = field(default_factory=BytesIO)
     observe: Observer
-
-
-def read_volume_head(volume: Path) -> Head:
-    """The head of a volume; nothing of it is verified.
-
-    Raises:
-        DamagedError: if the file is not a bundle volume.
-    """
-    with opened(volume) as source:
-        return head_of(source)
 
 
 def verify(

@@ -32,6 +32,7 @@ from bundler.packable import Described
 from bundler.packing import Packer
 from bundler.records import MAX_DOCUMENT, read_document, read_manifest
 from bundler.trust.authority import Authority
+from bundler.trust.drafts import is_draft, remember_draft
 from bundler.trust.pending import Quorum
 from bundler.trust.word import check_word
 
@@ -89,7 +90,7 @@ def stage(described: Described, cache: BlobStore, out: Path, packer: Packer) -> 
     }
     path = out / f"{manifest.stream}-{manifest.sequence:06}{STAGED_SUFFIX}"
     staged = write_staged(path, entries)
-    authority.remember_draft(word)
+    remember_draft(authority.folder, word)
     return staged
 
 
@@ -171,7 +172,7 @@ def approve(staged: Staged, packer: Packer) -> Approved:
             f" {authority.stream} is {following}",
             hint="another bundle was made meanwhile; run `bundle create` again",
         )
-    if not authority.drafted(entries[TARGETS]):
+    if not is_draft(authority.folder, entries[TARGETS]):
         raise TrustError(
             f"{staged.path} is not what this host staged last for sequence {following}",
             hint="take the newest staged file; if it is, somebody has changed it on the way",

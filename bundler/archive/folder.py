@@ -22,11 +22,11 @@ from bundler.archive import ustar
 from bundler.archive.compress import OpenBlob, rotten
 from bundler.archive.head import HEAD_FILE, encode_head
 from bundler.archive.source import CHUNK
+from bundler.archive.writer import Body, name_part, part_path, tail_frame
 from bundler.disk import no_room_explained, sync_folder
-from bundler.errors import BundlerError
 from bundler.events import Advanced, Observer, ignore
 from bundler.model.artifact import Blob, Sha256
-from bundler.model.volume import Frame, Segment, Slice, VolumeIndex
+from bundler.model.volume import Frame, Segment
 
 END_FILE = "end"
 
@@ -47,7 +47,6 @@ class FolderWriter:
     ) -> None:
         """`path_of` says where in the folder a blob lies; `reserved` bytes are for the head."""
         self._final = final
-        self._part = final.with_name(f"{final.name}.part")
         self._reserved = reserved
         self._path_of = path_of
         self._observe = observe
@@ -56,7 +55,7 @@ class FolderWriter:
         self._end = reserved
 
     def __enter__(self) -> Self:
-        self._refuse_to_overwrite()
+        self._part = part_path(self._final)
         shutil.rmtree(self._part, ignore_errors=True)
         self._part.mkdir()
         return self
@@ -97,37 +96,13 @@ class FolderWriter:
         self._segments.append(segment)
         return segment
 
-    def finish(
-        self,
-        *,
-        stream: str,
-        sequence: int,
-        volume: int,
-        volumes: int,
-        manifest: Sha256,
-        head: Mapping[str, Sha256],
-        slices: Mapping[Sha256, Slice],
-    ) -> VolumeIndex:
-        """Write the end and describe the folder; see `VolumeIndex` for the arguments."""
+    def finish(self) -> Body:
+        """Write the end, and describe all that was written."""
         self._write(END_FILE, ustar.END)
-        tail = Frame(
-            offset=self._end,
-            size=len(ustar.END),
-            sha256=Sha256(hashlib.sha256(ustar.END).hexdigest()),
-            length=len(ustar.END),
-        )
-        return VolumeIndex(
-            stream=stream,
-            sequence=sequence,
-            volume=volume,
-            volumes=volumes,
-            manifest=manifest,
-            size=tail.offset + tail.size,
+        return Body(
             segments=tuple(self._segments),
-            tail=tail,
-            head=head,
+            tail=tail_frame(ustar.END, self._end),
             form="files",
-            slices=slices,
             paths=self._paths,
         )
 
@@ -148,9 +123,7 @@ class FolderWriter:
         Raises:
             BundlerError: if something else has taken it meanwhile.
         """
-        self._refuse_to_overwrite()
-        self._part.rename(self._final)
-        sync_folder(self._final.parent)
+        name_part(self._final)
 
     def _copy(self, blob: Blob, open_blob: OpenBlob) -> None:
         path = self._part / self._path_of(blob)
@@ -175,10 +148,3 @@ class FolderWriter:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-
-    def _refuse_to_overwrite(self) -> None:
-        if os.path.lexists(self._final):
-            raise BundlerError(
-                f"{self._final} exists already",
-                hint="a written volume is never changed: move it away, or choose another folder",
-            )

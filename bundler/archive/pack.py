@@ -5,34 +5,29 @@ The file grows as `NAME.part` and gets its name when its head is sealed, or neve
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Self, TypeAlias
 
 from bundler.archive import frame as zstd
 from bundler.archive import ustar
 from bundler.archive.compress import FrameWriter, OpenBlob
-from bundler.archive.head import HEAD_LIMIT, encode_head, head_size
-from bundler.archive.room import LIST_SHARE, Limits
-from bundler.disk import no_room_explained, sync_folder
-from bundler.errors import BundlerError
+from bundler.archive.head import encode_head
+from bundler.archive.writer import Body, name_part, part_path, tail_frame
+from bundler.disk import no_room_explained
 from bundler.events import Advanced, Finished, Observer, Started, ignore
-from bundler.model.artifact import Blob, Sha256
-from bundler.model.volume import Form, Frame, Segment, Slice, VolumeIndex
+from bundler.model.artifact import Blob
+from bundler.model.volume import Form, Frame, Segment
 
 Wanted: TypeAlias = "tuple[str, Sequence[Blob]]"
 """A segment to be: its label and its blobs in order."""
 
-_HEAD_UNIT = 4 << 10
 _SYNC_AT = 32 << 20
 """Bytes that are written before the disk is asked to make them safe."""
-LONGEST = 10**15
-"""No number in an index has more digits than this one."""
 
 
 class VolumeWriter:
@@ -58,7 +53,6 @@ class VolumeWriter:
         """
         self._form = form
         self._final = final
-        self._part = final.with_name(f"{final.name}.part")
         self._reserved = reserved
         self._threads = threads or os.cpu_count() or 1
         self._frame_limit = frame_limit
@@ -69,7 +63,7 @@ class VolumeWriter:
         self._sync: Future[None] = Future()
 
     def __enter__(self) -> Self:
-        self._refuse_to_overwrite()
+        self._part = part_path(self._final)
         self._part.unlink(missing_ok=True)
         self._file = self._part.open("xb")
         self._file.seek(self._reserved)
@@ -145,18 +139,8 @@ class VolumeWriter:
         self._segments.append(segment)
         return segment
 
-    def finish(
-        self,
-        *,
-        stream: str,
-        sequence: int,
-        volume: int,
-        volumes: int,
-        manifest: Sha256,
-        head: Mapping[str, Sha256],
-        slices: Mapping[Sha256, Slice] = MappingProxyType({}),
-    ) -> VolumeIndex:
-        """Append the tail and describe the volume; see `VolumeIndex` for the arguments.
+    def finish(self) -> Body:
+        """Append the tail, and describe all that was written.
 
         The tail is a frame with the two zero blocks that end a tar, and the seek table. The index
         counts both as one `Frame`, whose length is that of the zero blocks. In a plain tar, it is
@@ -166,24 +150,10 @@ class VolumeWriter:
         with no_room_explained(self._final.parent, len(data)):
             self._file.write(data)
             self._file.flush()
-        tail = Frame(
-            offset=self._end,
-            size=len(data),
-            sha256=Sha256(hashlib.sha256(data).hexdigest()),
-            length=len(ustar.END),
-        )
-        return VolumeIndex(
-            stream=stream,
-            sequence=sequence,
-            volume=volume,
-            volumes=volumes,
-            manifest=manifest,
-            size=tail.offset + tail.size,
+        return Body(
             segments=tuple(self._segments),
-            tail=tail,
-            head=head,
+            tail=tail_frame(data, self._end),
             form=self._form,
-            slices=slices,
         )
 
     def seal(self, head_entries: Mapping[str, bytes]) -> None:
@@ -216,9 +186,7 @@ class VolumeWriter:
         Raises:
             BundlerError: if another file has taken it meanwhile.
         """
-        self._refuse_to_overwrite()
-        self._part.rename(self._final)
-        sync_folder(self._final.parent)
+        name_part(self._final)
 
     def _tail(self) -> bytes:
         engine = zstd.compressor(len(ustar.END))
@@ -243,62 +211,3 @@ class VolumeWriter:
             self._sync.result()
             self._synced = self._end
             self._sync = self._disk.submit(os.fdatasync, self._file.fileno())
-
-    def _refuse_to_overwrite(self) -> None:
-        if os.path.lexists(self._final):
-            raise BundlerError(
-                f"{self._final} exists already",
-                hint="a written volume is never changed: move it away, or choose another folder",
-            )
-
-
-def head_reserve(listed_bytes: int, others: Mapping[str, int], limits: Limits) -> tuple[int, int]:
-    """How much room to reserve for a head, before any frame is known; a multiple of 4 KiB.
-
-    The bound is strict: it is the size of a head whose index has the longest numbers. Where a
-    volume has a size, its list of segments gets a sixteenth of it at most, or `LIST_SHARE`: when
-    that is full, so is the volume.
-
-    Args:
-        listed_bytes: What the index may say of segments; see `bundler.archive.room.listed`.
-        others: The names of all entries but this volume's index, and bounds of their sizes.
-        limits: Of the volume.
-
-    Returns:
-        The bytes for the head, and those of them that the list of segments may take.
-
-    Raises:
-        BundlerError: if no head may be that large.
-    """
-    fixed = _head_size(others, limits)
-    needed = fixed + listed_bytes + ustar.BLOCK
-    if limits.size is not None:
-        needed = min(needed, fixed + max(limits.size // 16, LIST_SHARE))
-        needed = max(min(needed, HEAD_LIMIT), fixed + ustar.BLOCK)
-    reserved = -(-needed // _HEAD_UNIT) * _HEAD_UNIT
-    if reserved > HEAD_LIMIT:
-        hint = "give --volume-size: each volume lists its own files only"
-        if fixed + LIST_SHARE > HEAD_LIMIT:
-            hint = "make two streams of this profile, each with a part of its requirements"
-        raise BundlerError(
-            f"the head of the volume needs {needed} bytes; it has {HEAD_LIMIT} at most", hint=hint
-        )
-    return reserved, reserved - fixed - ustar.BLOCK
-
-
-def _head_size(others: Mapping[str, int], limits: Limits) -> int:
-    """Of a head whose index lists no segments; that list may make its padding a block longer."""
-    digest = Sha256("0" * 64)
-    index = VolumeIndex(
-        stream="x" * 64,
-        sequence=LONGEST,
-        volume=LONGEST,
-        volumes=LONGEST,
-        manifest=digest,
-        size=LONGEST,
-        segments=(),
-        tail=Frame(offset=LONGEST, size=LONGEST, sha256=digest, length=LONGEST),
-        head=dict.fromkeys(others, digest),
-        form=limits.form,
-    )
-    return head_size({**others, index.name: len(index.to_bytes())}, limits.form)

@@ -182,7 +182,7 @@ class Spreader:
     ) -> list[VolumeIndex]:
         """Write the tails, and describe the volumes; see `VolumeIndex` for the arguments."""
         return [
-            each.writer.finish(
+            each.writer.finish().index(
                 stream=stream,
                 sequence=sequence,
                 volume=number,

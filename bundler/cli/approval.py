@@ -10,16 +10,17 @@ import typer
 
 from bundler.cli.console import console
 from bundler.cli.home import find_home
-from bundler.cli.options import AsJson, HomeFolder, Quiet, account, now
+from bundler.cli.options import AsJson, HomeFolder, MirrorFolder, Quiet, account, now
 from bundler.cli.secrets import PassphraseFd, ask_secrets
 from bundler.model.canonical import Json
 
 if TYPE_CHECKING:
+    from securesystemslib.signer import Signer
+
     from bundler.mirror.approve import Approved
     from bundler.mirror.policy import Policy
     from bundler.mirror.waiting import Waiting
 
-MirrorFolder = Annotated[Path, typer.Argument(metavar="MIRROR", help="The mirror's folder.")]
 ApproverKey = Annotated[
     str | None,
     typer.Option(metavar="KEY", help="An approver's key that signs: a name or a .key file."),
@@ -102,6 +103,15 @@ class ApprovedResult:
         )
 
 
+def find_approver(key: str | None, home: Path | None, passphrase_fd: int | None) -> Signer | None:
+    """What `--key` of an approver says."""
+    from bundler.trust.holders import load_signer
+
+    if key is None:
+        return None
+    return load_signer(key, find_home(home).keys, ask_secrets(passphrase_fd))
+
+
 def policy(
     mirror: MirrorFolder,
     *,
@@ -147,7 +157,6 @@ def policy(
         from bundler.mirror.scanner import parse_scanner
         from bundler.mirror.waiting import waiting_in
         from bundler.trust.approval import read_approver
-        from bundler.trust.holders import load_signer
 
         if (approver and no_approval) or (scan and no_scan) or (base_url and no_base_url):
             raise typer.BadParameter("an option and its opposite are both given")
@@ -163,8 +172,7 @@ def policy(
         if base_url or no_base_url:
             shown = replace(shown, base_url=parse_base_url(base_url) if base_url else None)
         if approver or no_approval or scan or no_scan or base_url or no_base_url:
-            secrets = ask_secrets(passphrase_fd)
-            signer = load_signer(key, find_home(home).keys, secrets) if key else None
+            signer = find_approver(key, home, passphrase_fd)
             with opened.locked():
                 journal = Journal.open(opened, Operator(account(), now))
                 change_policy(opened, journal, shown, signer)

@@ -14,6 +14,7 @@ from bundler.cli.options import AsJson, HomeFolder, Quiet, now
 from bundler.cli.secrets import PassphraseFd, ask_secrets
 from bundler.cli.trust import (
     Lasts,
+    RootFolder,
     app,
     check_names,
     check_packing,
@@ -91,12 +92,7 @@ def rotate(
     packing_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="The packing host's new key.")
     ] = None,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Where a root goes that others must sign."
-        ),
-    ] = Path(),
+    out: RootFolder = Path(),
     lasts: Lasts = None,
     passphrase_fd: PassphraseFd = None,
     home: HomeFolder = None,

@@ -34,6 +34,18 @@ from bundler.report.text import printable
 _NO_READER = 141  # what a shell reports for a program that SIGPIPE ended
 _INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
 
+_OWNED = "check who owns it and who may read and write it"
+_HINTS = {
+    errno.ENOSPC: "make room on that disk and run the same command again",
+    errno.EACCES: _OWNED,
+    errno.EPERM: _OWNED,
+    errno.EROFS: "that disk can only be read: name a place on another one",
+    errno.ENOENT: "check how it is spelt, and the folder that the path is seen from",
+    errno.EISDIR: "it is a folder: name a file",
+    errno.ENOTDIR: "a part of that path is a file: name a folder",
+}
+"""What to do, by what the operating system says."""
+
 
 class Result(Protocol):
     """What a command gives back."""
@@ -54,7 +66,9 @@ def console(*, as_json: bool, quiet: bool) -> Iterator[Console]:
         with one.showing():
             yield one
     except BundlerError as error:
-        one.fail(error.message, error.hint, error.code, error.exit_code)
+        cause = error.__cause__
+        hint = error.hint or (_hint_for(cause) if isinstance(cause, OSError) else None)
+        one.fail(error.message, hint, error.code, error.exit_code)
         raise typer.Exit(error.exit_code) from error
     except OSError as error:
         known = _describe_os_error(error)
@@ -116,9 +130,14 @@ class Console:
         if hint:
             self._stderr.print(Text("hint: ", style="bold") + Text(printable(hint)))
         if self._as_json:
-            error = {"code": code, "exit-code": exit_code, "message": message, "hint": hint}
-            with suppress(BundlerError):  # it may be what failed
-                _print(json.dumps({"error": error}, indent=2))
+            tell_programs(message, hint, code, exit_code)
+
+
+def tell_programs(message: str, hint: str | None, code: str, exit_code: int) -> None:
+    """Say what went wrong as one document on stdout."""
+    error = {"code": code, "exit-code": exit_code, "message": message, "hint": hint}
+    with suppress(BundlerError):  # it may be what failed
+        _print(json.dumps({"error": error}, indent=2))
 
 
 def _print(text: str) -> None:
@@ -144,12 +163,12 @@ def _print(text: str) -> None:
 
 def _describe_os_error(error: OSError) -> BundlerError:
     where = f"{error.filename}: " if error.filename else ""
-    hint = None
-    if error.errno == errno.ENOSPC:
-        hint = "make room on that disk and run the same command again"
-    elif error.errno in {errno.EACCES, errno.EPERM}:
-        hint = "check who owns it and who may read and write it"
-    return BundlerError(f"{where}{(error.strerror or str(error)).lower()}", hint=hint)
+    message = f"{where}{(error.strerror or str(error)).lower()}"
+    return BundlerError(message, hint=_hint_for(error))
+
+
+def _hint_for(error: OSError) -> str | None:
+    return None if error.errno is None else _HINTS.get(error.errno)
 
 
 class _LineObserver:

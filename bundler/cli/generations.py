@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bundler.cli.approval import ApproverKey, MirrorFolder
+from bundler.cli.approval import ApproverKey, find_approver
 from bundler.cli.console import console
-from bundler.cli.home import find_home
-from bundler.cli.options import AsJson, HomeFolder, Quiet, account, now
-from bundler.cli.secrets import PassphraseFd, ask_secrets
+from bundler.cli.options import AsJson, HomeFolder, MirrorFolder, Quiet, account, now
+from bundler.cli.secrets import PassphraseFd
 from bundler.model.amount import counted, human_size
 from bundler.model.canonical import Json
 
@@ -155,15 +154,13 @@ def rollback(
         from bundler.mirror.journal import Operator
         from bundler.mirror.layout import Mirror
         from bundler.mirror.rollback import roll_back
-        from bundler.trust.holders import load_signer
 
         if generation is not None and (to is not None or stream is not None):
             raise typer.BadParameter("--generation says it all: give no --to and no --stream")
-        signer = load_signer(key, find_home(home).keys, ask_secrets(passphrase_fd)) if key else None
         done = roll_back(
             Mirror.open(mirror),
             Wish(stream=stream, sequence=to, generation=generation),
-            signer=signer,
+            signer=find_approver(key, home, passphrase_fd),
             operator=Operator(account(), now),
             observe=out.observe,
         )

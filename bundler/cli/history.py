@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bundler.cli.console import console
-from bundler.cli.options import AsJson, Quiet
+from bundler.cli.options import AsJson, MirrorFolder, Quiet
 from bundler.errors import DamagedError
 from bundler.model.canonical import Json
 
@@ -65,7 +65,7 @@ class HistoryResult:
 
 
 def history(
-    mirror: Annotated[Path, typer.Argument(help="The mirror's folder.")],
+    mirror: MirrorFolder,
     *,
     verify: Annotated[
         bool, typer.Option("--verify", help="Only say whether the journal is whole.")
@@ -120,8 +120,8 @@ def _row(entry: Entry) -> tuple[str, ...]:
         entry.operator,
         entry.phase,
         entry.result,
-        entry.stream or "-",
-        "-" if entry.sequence is None else str(entry.sequence),
+        entry.about.stream or "-",
+        "-" if entry.about.sequence is None else str(entry.about.sequence),
         # A file's name may hold anything, such as the end of a line and another row.
-        (entry.volume or "-").encode("unicode_escape").decode("ascii"),
+        (entry.about.volume or "-").encode("unicode_escape").decode("ascii"),
     )

@@ -88,6 +88,10 @@ def lock(
         packages=upgrade_package or (),
     )
     with console(as_json=as_json, quiet=quiet) as shown:
+        from bundler.disk import require_folder
+
+        if not use.exact and why is None:
+            require_folder(use.folder)
         folders = find_home(home)
         planned = planning(profile, use, folders, shown.observe)
         base = None

@@ -27,11 +27,13 @@ from bundler.cli import (
     target,
     trust,
 )
+from bundler.cli.usage import Commands
 
 _MANY_OBJECTS = 200_000
 
 app = typer.Typer(
     name="bundle",
+    cls=Commands,
     help="Carry Python packages across an air gap: resolved for every target, signed, verified.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

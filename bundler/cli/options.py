@@ -22,6 +22,7 @@ HomeFolder = Annotated[
         file_okay=False,
     ),
 ]
+MirrorFolder = Annotated[Path, typer.Argument(metavar="MIRROR", help="The mirror's folder.")]
 Into = Annotated[Path, typer.Option("--into", metavar="MIRROR", help="The mirror's folder.")]
 
 

@@ -219,10 +219,12 @@ def _create(
 ) -> CreatedResult | StagedResult:
     """Build the seams and run."""
     from bundler.resolve.beside import planner_beside
+    from bundler.trust.streams import require_stream
     from bundler.upstream.transport import Transport
 
     planned = planning(path, use, home, observe)
     stream = planned.profile.stream
+    require_stream(home.streams / stream)  # before anybody is asked for anything
     with (
         planner_beside(partial(direct_planner, planned), observe) as planner,
         Transport(credentials=planned.credentials) as transport,

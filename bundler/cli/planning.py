@@ -19,6 +19,7 @@ from bundler.cli.options import now
 from bundler.errors import ProfileError
 from bundler.events import Noticed, Observer
 from bundler.model.artifact import parse_file_name
+from bundler.model.index_url import PIP_INDEX
 
 if TYPE_CHECKING:  # inside nothing of this is loaded
     from bundler.archive.store import BlobStore
@@ -173,7 +174,6 @@ def index_addresses(
     profile: Profile, observe: Observer
 ) -> tuple[list[str], dict[str, Credentials]]:
     """Where the indexes are, and the credentials of pip's configuration and the environment."""
-    from bundler.model.profile import PIP_INDEX
     from bundler.upstream.passwords import credentials_from
     from bundler.upstream.pip_config import pip_index_url
 

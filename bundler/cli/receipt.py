@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bundler.cli.console import console
-from bundler.cli.options import AsJson, Quiet, account, now
+from bundler.cli.options import AsJson, MirrorFolder, Quiet, account, now
 from bundler.errors import BundlerError
 from bundler.model.canonical import Json
 
@@ -61,7 +61,7 @@ class ReceiptResult:
 
 
 def receipt(
-    mirror: Annotated[Path, typer.Argument(help="The mirror's folder.")],
+    mirror: MirrorFolder,
     *,
     out: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")

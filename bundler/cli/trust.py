@@ -28,6 +28,10 @@ Lasts = Annotated[
         "--lasts", metavar="AGE", help='How long the root is good. [default: "1825 days"]'
     ),
 ]
+RootFolder = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", help="Where a root goes that others must sign."),
+]
 
 app = typer.Typer(help="Who may say what enters: roles and keys.", no_args_is_help=True)
 
@@ -47,12 +51,7 @@ def init(
         str | None,
         typer.Option(metavar="KEY", help="The packing host's key; the first officer's, if absent."),
     ] = None,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="Where a root goes that others must sign."
-        ),
-    ] = Path(),
+    out: RootFolder = Path(),
     lasts: Lasts = None,
     passphrase_fd: PassphraseFd = None,
     home: HomeFolder = None,
@@ -107,13 +106,17 @@ def show(
 ) -> None:
     """Show every role, its keys, how many must sign, its version and when it expires."""
     with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.mirror.layout import Mirror
         from bundler.trust.metadata import latest_root, read_root
         from bundler.trust.roles import role_facts
+        from bundler.trust.streams import require_stream
 
         if root is not None:
             found = {str(root): {"1.root.json": root.read_bytes()}}
         else:
-            folder = mirror / ".bundler" / "trust" if mirror else find_home(home).streams
+            folder = Mirror.open(mirror).trust if mirror else find_home(home).streams
+            if stream is not None and mirror is None:
+                require_stream(folder / stream)
             found = _metadata_of(folder, stream)
         out.result(
             RolesResult(

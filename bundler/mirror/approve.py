@@ -12,9 +12,10 @@ from bundler.errors import RefusedError, TrustError
 from bundler.events import Observer
 from bundler.mirror.attempt import attempt
 from bundler.mirror.early import EarlyChecks
+from bundler.mirror.entry import About
 from bundler.mirror.filing import look_into
 from bundler.mirror.generations import live
-from bundler.mirror.journal import About, Operator
+from bundler.mirror.journal import Operator
 from bundler.mirror.layout import Mirror
 from bundler.mirror.named import Named
 from bundler.mirror.policy import Policy, approval_path

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bundler.errors import BundlerError, IncompleteError, RefusedError
 from bundler.events import Noticed, Observer
-from bundler.mirror.entry import Phase, Result
-from bundler.mirror.journal import About, Journal, Operator
+from bundler.mirror.entry import About, Phase, Result
+from bundler.mirror.journal import Journal, Operator
 from bundler.mirror.layout import Mirror
 from bundler.mirror.policy import read_policy
 from bundler.mirror.publish import Published
@@ -51,7 +51,7 @@ class Attempt:
         )
         line = self._journal.live(index.stream)
         waiting = waiting_of(self._mirror, index.stream)
-        self._is_live = line is not None and (line.sequence, line.manifest) == one
+        self._is_live = line is not None and (line.about.sequence, line.about.manifest) == one
         waits = waiting is not None and (waiting.sequence, waiting.manifest.sha256) == one
         self._is_known = self._is_live or waits
 

@@ -40,6 +40,47 @@ _RESULTS: Final[tuple[Result, ...]] = get_args(Result)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a line is about, as far as that was known.
+
+    Attributes:
+        medium: The volume's path as it was given.
+        volume: Its file name.
+        stream, sequence, manifest: Of what signatures vouched for; None before that was known.
+        index: The sha256 of the volume's signed index, which names every byte behind the head.
+        key: The fingerprint of the key of whoever approves, or changes the policy; of a receipt.
+        policy: The sha256 of the mirror's policy from then on.
+    """
+
+    medium: str | None = None
+    volume: str | None = None
+    stream: str | None = None
+    sequence: int | None = None
+    manifest: Sha256 | None = None
+    index: Sha256 | None = None
+    key: str | None = None
+    policy: Sha256 | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """Its part of a line."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    @classmethod
+    def taken(cls, document: Reader) -> About:
+        """Take its keys out of a line."""
+        return cls(
+            medium=document.optional_text("medium"),
+            volume=document.optional_text("volume"),
+            stream=document.optional_text("stream"),
+            sequence=document.optional_size("sequence"),
+            manifest=_optional_digest(document, "manifest"),
+            index=_optional_digest(document, "index"),
+            key=document.optional_text("key"),
+            policy=_optional_digest(document, "policy"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One line: what happened to what, by whom, when.
 
@@ -48,12 +89,6 @@ class Entry:
         time: UTC, as in manifests.
         operator: The name of the account that ran the command.
         note: The reason of a refusal, or what else there is to say.
-        medium: The volume's path as it was given.
-        volume: Its file name.
-        stream, sequence, manifest: Of what signatures vouched for; None before that was known.
-        index: The sha256 of the volume's signed index, which names every byte behind the head.
-        key: The fingerprint of the key of whoever approves, or changes the policy; of a receipt.
-        policy: The sha256 of the mirror's policy from then on.
         previous: The sha256 of the line before, its end included.
     """
 
@@ -63,19 +98,21 @@ class Entry:
     phase: Phase
     result: Result = "ok"
     note: str | None = None
-    medium: str | None = None
-    volume: str | None = None
-    stream: str | None = None
-    sequence: int | None = None
-    manifest: Sha256 | None = None
-    index: Sha256 | None = None
-    key: str | None = None
-    policy: Sha256 | None = None
+    about: About = About()
     previous: Sha256
 
     def to_json(self) -> dict[str, Json]:
         """As it stands in the line, but for the format."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {
+            "number": self.number,
+            "time": self.time,
+            "operator": self.operator,
+            "phase": self.phase,
+            "result": self.result,
+            "note": self.note,
+            **self.about.to_json(),
+            "previous": self.previous,
+        }
 
     def to_line(self) -> bytes:
         """Canonical JSON and a line's end."""
@@ -98,14 +135,7 @@ class Entry:
             phase=_phase(document.text("phase")),
             result=_result(document.text("result")),
             note=document.optional_text("note"),
-            medium=document.optional_text("medium"),
-            volume=document.optional_text("volume"),
-            stream=document.optional_text("stream"),
-            sequence=document.optional_size("sequence"),
-            manifest=_optional_digest(document, "manifest"),
-            index=_optional_digest(document, "index"),
-            key=document.optional_text("key"),
-            policy=_optional_digest(document, "policy"),
+            about=About.taken(document),
             previous=document.digest("previous"),
         )
         document.finish()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +17,7 @@ from bundler.disk import atomic_write, no_room_explained, read_whole, sync_folde
 from bundler.errors import BundlerError, DamagedError
 from bundler.mirror.entry import (
     NOTHING,
+    About,
     BrokenChainError,
     Chain,
     Entry,
@@ -30,6 +31,7 @@ from bundler.mirror.layout import Mirror
 from bundler.model.artifact import Sha256
 
 _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+_NOTHING: Final = About()
 _MAX_TEXT: Final = 2_000
 _KEEP: Final = (
     "somebody or something changed it: find out who. Then keep journal.jsonl and journal.head"
@@ -43,20 +45,6 @@ class Operator:
 
     name: str
     clock: Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class About:
-    """What a line is about; see `Entry`."""
-
-    medium: str | None = None
-    volume: str | None = None
-    stream: str | None = None
-    sequence: int | None = None
-    manifest: Sha256 | None = None
-    index: Sha256 | None = None
-    key: str | None = None
-    policy: Sha256 | None = None
 
 
 class Journal:
@@ -95,14 +83,13 @@ class Journal:
         result: Result = "ok",
         *,
         note: str | None = None,
-        about: About | None = None,
+        about: About = _NOTHING,
     ) -> None:
         """Add a line; it is safe on disk on return.
 
         Raises:
             BundlerError: if it cannot be written; then none of it is left.
         """
-        about = about or About()
         entry = Entry(
             number=len(self._entries) + 1,
             time=self._operator.clock().strftime(_TIME),
@@ -110,14 +97,11 @@ class Journal:
             phase=phase,
             result=result,
             note=note and _plain(note),
-            medium=about.medium and _plain(about.medium),
-            volume=about.volume and _plain(about.volume),
-            stream=about.stream,
-            sequence=about.sequence,
-            manifest=about.manifest,
-            index=about.index,
-            key=about.key,
-            policy=about.policy,
+            about=replace(
+                about,
+                medium=about.medium and _plain(about.medium),
+                volume=about.volume and _plain(about.volume),
+            ),
             previous=self._last,
         )
         line = entry.to_line()
@@ -131,7 +115,7 @@ class Journal:
         """The line that says what of a stream is live."""
         for entry in reversed(self._entries):
             if (
-                entry.stream == stream
+                entry.about.stream == stream
                 and entry.phase in {"live", "rolled-back"}
                 and entry.result == "ok"
             ):
@@ -148,7 +132,8 @@ class Journal:
         return any(
             entry.phase in {"live", "rolled-back"}
             and entry.result == "ok"
-            and (entry.stream, entry.sequence, entry.manifest) == (stream, sequence, manifest)
+            and (entry.about.stream, entry.about.sequence, entry.about.manifest)
+            == (stream, sequence, manifest)
             for entry in self._entries
         )
 
@@ -156,7 +141,7 @@ class Journal:
         """The digest of the policy that holds; None when there never was one."""
         for entry in reversed(self._entries):
             if entry.phase == "policy" and entry.result == "ok":
-                return entry.policy
+                return entry.about.policy
         return None
 
     def _append(self, line: bytes) -> None:

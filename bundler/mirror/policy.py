@@ -17,7 +17,8 @@ from securesystemslib.signer import Key, Signer
 
 from bundler.disk import atomic_write, read_whole, sync_folder
 from bundler.errors import BundlerError, DamagedError, TrustError
-from bundler.mirror.journal import About, Journal
+from bundler.mirror.entry import About
+from bundler.mirror.journal import Journal
 from bundler.mirror.layout import Mirror
 from bundler.mirror.scanner import Scanner, parse_scanner
 from bundler.model.artifact import Sha256

@@ -13,8 +13,9 @@ from securesystemslib.signer import CryptoSigner, Key
 
 from bundler.disk import atomic_write
 from bundler.errors import BundlerError
+from bundler.mirror.entry import About
 from bundler.mirror.generations import live
-from bundler.mirror.journal import About, Journal, Operator
+from bundler.mirror.journal import Journal, Operator
 from bundler.mirror.layout import Mirror
 from bundler.model.receipt import Live, Receipt
 from bundler.trust.keyfiles import read_private

@@ -18,10 +18,10 @@ from bundler.errors import BundlerError, IncompleteError, RefusedError, TrustErr
 from bundler.events import Observer
 from bundler.mirror.approve import check_signer
 from bundler.mirror.earlier import Earlier, Wish, find_earlier
-from bundler.mirror.entry import Result
+from bundler.mirror.entry import About, Result
 from bundler.mirror.filing import file_provenance, file_wheels
 from bundler.mirror.generations import Generation, Shown, folder_of, live, sweep
-from bundler.mirror.journal import About, Journal, Operator
+from bundler.mirror.journal import Journal, Operator
 from bundler.mirror.layout import ONE_FILESYSTEM, Mirror
 from bundler.mirror.policy import Policy, read_policy, rollback_path, withdraw_approvals
 from bundler.mirror.publish import same_pages, show
@@ -205,7 +205,7 @@ class _Rollback:
     def _is_noted(self, name: str) -> bool:
         line, shown = self._journal.live(name), self._found.streams[name]
         one = (shown.sequence, shown.manifest.sha256)
-        return line is not None and (line.sequence, line.manifest) == one
+        return line is not None and (line.about.sequence, line.about.manifest) == one
 
     def _story(self, name: str, generation: Generation) -> str:
         now = self._former.streams.get(name)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Final
 
 from packaging.tags import android_platforms, ios_platforms, mac_platforms
@@ -163,8 +164,18 @@ def parse_platform(name: str) -> Platform:
         )
     raise ValueError(
         f"unknown platform {name!r}; known are uv's names and the platform tags of wheels,"
-        f" such as {_EXAMPLES}"
+        f" such as {_EXAMPLES}{_meant(name)}"
     )
+
+
+def _meant(name: str) -> str:
+    """Known words that are nearly `name`, or begin with it."""
+    words = [*(f"{machine}-manylinux_2_28" for machine in OLDEST_GLIBC), *NAMES]
+    beginning = name.replace("-", "_").lower()
+    found = get_close_matches(name, words, n=1, cutoff=0.7) or [
+        each for each in words if beginning and each.startswith(beginning)
+    ]
+    return f"; did you mean {' or '.join(found[:3])}?" if found else ""
 
 
 def _platform_tag(name: str) -> str:

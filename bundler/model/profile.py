@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Annotated, Final, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -19,12 +18,12 @@ from pydantic import (
     Field,
     ValidationError,
 )
-from pydantic_core import ErrorDetails
 
 from bundler.errors import ProfileError
 from bundler.model.artifact import Sha256, parse_sha256
 from bundler.model.asked import parse_constraint, parse_requirement
 from bundler.model.cutoff import cutoff_at, parse_cutoff, parse_lifetime
+from bundler.model.index_url import PIP_INDEX, check_index_url
 from bundler.model.manifest import parse_stream
 from bundler.model.policy_tables import (
     AttestationsTable,
@@ -34,6 +33,7 @@ from bundler.model.policy_tables import (
     UrlPrefix,
     policy_faults,
 )
+from bundler.model.profile_faults import KEYS_HINT, key_faults
 from bundler.model.target import Target
 from bundler.model.target_tables import (
     TargetsTable,
@@ -42,9 +42,6 @@ from bundler.model.target_tables import (
     single_target,
     target_faults,
 )
-
-PIP_INDEX: Final = "pip"
-"""As an index's URL: the index that pip is configured for on this host."""
 
 _PATTERN: Final = re.compile(r"[a-z0-9-]*\*[a-z0-9*-]*", re.ASCII)
 """Normalised names, some of their characters left open."""
@@ -57,50 +54,6 @@ def _check_requirement(text: str) -> str:
 
 def _check_constraint(text: str) -> str:
     parse_constraint(text)
-    return text
-
-
-def parse_index_url(text: str) -> SplitResult:
-    """An index's address, split; its user information is allowed here.
-
-    Raises:
-        ValueError: saying what is wrong. Nothing is quoted: a password with one of these characters
-            looks like a port, a path, a query or a fragment.
-    """
-    if not text.startswith(("https://", "http://")):
-        raise ValueError("does not begin with https:// or http://")
-    if " " in text or not text.isprintable():
-        raise ValueError("has a space or a control character in it")
-    if "?" in text or "#" in text:
-        raise ValueError('has a "?" or "#" in it; a password has %3F and %23 instead')
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # raises as well
-    except ValueError as error:
-        raise ValueError("is no address: its host or its port is wrong") from error
-    if "@" in parts.path:
-        raise ValueError('has an "@" in its path: "/" in a password is %2F, "@" in a path is %40')
-    if not parts.hostname:
-        raise ValueError("names no host")
-    return parts
-
-
-def _check_url(text: str) -> str:
-    if text == PIP_INDEX:
-        return text
-    if not text.startswith(("https://", "http://")):
-        raise ValueError(
-            'give an https:// address, or "pip" for the index that pip uses on this host'
-        )
-    if "@" in text:
-        raise ValueError(
-            "credentials do not belong into a profile; put them into ~/.netrc"
-            ' (and write an "@" in a path as %40)'
-        )
-    try:
-        parse_index_url(text)
-    except ValueError as error:
-        raise ValueError(f"the address {error}") from error
     return text
 
 
@@ -178,7 +131,7 @@ class IndexTable(_Table):
     """`[[index]]`."""
 
     name: Annotated[str, Field(min_length=1)] = "default"
-    url: Annotated[str, AfterValidator(_check_url)] = PIP_INDEX
+    url: Annotated[str, AfterValidator(check_index_url)] = PIP_INDEX
     projects: Annotated[list[_PatternText], Field(min_length=1)] = ["*"]
     provenance: ProvenanceMode = "available"
     passed_through: Annotated[list[UrlPrefix], Field(alias="passed-through")] = []
@@ -283,31 +236,18 @@ def parse_profile(data: bytes, name: str) -> Profile:
     try:
         document = tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
-        raise ProfileError(f"{name}: not UTF-8 text: {error}") from error
+        raise ProfileError(f"{name}: not UTF-8 text: {error}", hint=KEYS_HINT) from error
     except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{name}: not TOML: {error}") from error
+        raise ProfileError(f"{name}: not TOML: {error}", hint=KEYS_HINT) from error
     try:
         profile = Profile.model_validate(document)
     except ValidationError as error:
-        faults = "\n".join(_fault(name, fault) for fault in error.errors())
-        raise ProfileError(faults) from error
+        faults = "\n".join(f"{name}: {fault}" for fault in key_faults(error, Profile))
+        raise ProfileError(faults, hint=KEYS_HINT) from error
     faults = "\n".join(f"{name}: {fault}" for fault in _further_faults(profile))
     if faults:
-        raise ProfileError(faults)
+        raise ProfileError(faults, hint=KEYS_HINT)
     return profile
-
-
-_PLAINER = {"extra_forbidden": "there is no such key", "missing": "this key is missing"}
-
-
-def _fault(name: str, fault: ErrorDetails) -> str:
-    path = ""
-    for part in fault["loc"]:
-        if part == "[key]":  # the path says already which key it is
-            continue
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    message = _PLAINER.get(fault["type"], fault["msg"].removeprefix("Value error, "))
-    return f"{name}: {path}: {message}"
 
 
 def _further_faults(profile: Profile) -> Iterator[str]:

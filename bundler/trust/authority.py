@@ -44,13 +44,11 @@ from bundler.trust.signing import (
     sign,
     sign_transport,
 )
+from bundler.trust.streams import WRITTEN, require_stream
 from bundler.trust.word import check_manifest, check_word, still_vouches
 
 PENDING: Final = "pending.root.json"
 """In a stream's folder, the first root until enough officers have signed it."""
-
-_WRITTEN = "authority.json"
-_STAGED = "staged.targets.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class Authority:
             parse_stream(stream)
         except ValueError as error:
             raise BundlerError(str(error)) from error
-        if (folder / _WRITTEN).exists():
+        if (folder / WRITTEN).exists():
             waits = (folder / PENDING).exists()
             raise BundlerError(
                 f"the stream {stream} exists already",
@@ -126,12 +124,8 @@ class Authority:
             BundlerError: if there is none, or it cannot be read.
             DamagedError: if it is not as it was written.
         """
-        path = folder / _WRITTEN
-        if not path.exists():
-            raise BundlerError(
-                f"there is no stream {folder.name}",
-                hint=f"`bundle trust init {folder.name} --key NAME` begins it",
-            )
+        require_stream(folder)
+        path = folder / WRITTEN
         try:
             document = Reader.over(read_whole(path), str(path))
             stream, written = document.text("stream"), document.all_texts("keys")
@@ -150,7 +144,7 @@ class Authority:
             BundlerError: if it cannot be written.
         """
         document: Json = {"format": FORMAT, "stream": self.stream, "keys": dict(self.written)}
-        atomic_write(self.folder / _WRITTEN, canonical(document))
+        atomic_write(self.folder / WRITTEN, canonical(document))
 
     @property
     def pending(self) -> bytes | None:
@@ -235,26 +229,6 @@ class Authority:
         root = self.root
         body = make_targets(manifest, sequence, root, now + self.lifetimes.targets)
         return sign(body, officers_at_hand(root, signers))
-
-    def remember_draft(self, word: bytes) -> None:
-        """Remember what was staged last, whoever signs it elsewhere.
-
-        Raises:
-            BundlerError: if it cannot be written.
-        """
-        atomic_write(self.folder / _STAGED, word)
-
-    def drafted(self, word: bytes) -> bool:
-        """Whether this is what was staged last, but for signatures.
-
-        Raises:
-            DamagedError: if one of the two cannot be read.
-        """
-        path = self.folder / _STAGED
-        if not path.exists():
-            return False
-        last = read_metadata(str(path), read_whole(path), Targets)
-        return last.signed == read_metadata("what was staged", word, Targets).signed
 
     def authorise(
         self,

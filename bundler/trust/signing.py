@@ -78,13 +78,16 @@ class Board:
         Raises:
             TrustError: if the threshold cannot be met, or counting keys would not do.
         """
-        different = {key.keyid for key in self.officers}
-        persons = people(self.officers)
-        if len(different) != len(self.officers) or not 1 <= self.threshold <= len(persons):
-            count = len(people({key.keyid: key for key in self.officers}.values()))
+        different = {key.keyid: key for key in self.officers}
+        persons = people(different.values())
+        if not 1 <= self.threshold <= len(persons):
             raise TrustError(
-                f"{self.threshold} of {count} different keys cannot be required to sign",
+                f"{self.threshold} of {len(persons)} different keys cannot be required to sign",
                 hint="there must be at least as many officers as must sign, each once",
+            )
+        if len(different) != len(self.officers):
+            raise TrustError(
+                "a key stands twice among the officers", hint="give each officer's key once"
             )
         if all(len(keys) == 1 for keys in persons):
             return self.threshold

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bundler.errors import ProfileError
-from bundler.model.profile import parse_index_url
+from bundler.model.index_url import parse_index_url
 from bundler.upstream.urls import Credentials, split_credentials
 
 _KEY: Final = "index-url"

@@ -8,32 +8,36 @@ from ~/.netrc (for one host); proxies and certificate authorities from the usual
 from __future__ import annotations
 
 import os
-import re
-import socket
 import ssl
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
-from weakref import WeakSet
+from typing import Self
 
 import httpx
 
 from bundler import __version__
 from bundler.errors import NetworkError
 from bundler.upstream.body import read_body
+from bundler.upstream.extent import (
+    NOT_MODIFIED,
+    OK,
+    PARTIAL,
+    RANGE_NOT_SATISFIABLE,
+    extent,
+    length_of,
+)
 from bundler.upstream.faults import mapped, refusal
 from bundler.upstream.names import RememberedNames
 from bundler.upstream.passwords import Passwords
 from bundler.upstream.retry import Retry, TransientError
+from bundler.upstream.sockets import Sockets
 from bundler.upstream.tls import present_certificate, read_eagerly
 from bundler.upstream.urls import Credentials, shown, split_credentials
 
 _CONNECTIONS = 32
 _TIMEOUT = httpx.Timeout(connect=15.0, read=60.0, write=60.0, pool=None)
-_OK, _PARTIAL, _NOT_MODIFIED, _RANGE_NOT_SATISFIABLE = 200, 206, 304, 416
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +116,7 @@ class Transport:
         self._timeout = timeout
         self._passwords = Passwords(self._credentials)
         self._names = names or RememberedNames()
-        self._sockets: WeakSet[socket.socket] = WeakSet()
-        self._lock = threading.Lock()
-        self._interrupted = False
+        self._sockets = Sockets()
         try:
             self._authorities = read_eagerly(authorities or httpx.create_ssl_context())
         except OSError as error:
@@ -168,11 +170,7 @@ class Transport:
         Nothing can be asked afterwards. A connection that is being made cannot be cut; it ends
         when it is made, or after its timeout.
         """
-        with self._lock:
-            self._interrupted = True
-            sockets = list(self._sockets)
-        for each in sockets:
-            _cut(each)
+        self._sockets.cut()
 
     def identity(self, url: str) -> str:
         """Who asks for `url`: "" without credentials, else what differs for different ones.
@@ -180,16 +178,6 @@ class Transport:
         It tells nobody the password, not even by trying many: it is slow to compute.
         """
         return self._passwords.identity(url)
-
-    def _note_socket(self, event: str, info: Mapping[str, Any]) -> None:
-        """Remember what is connected; called by httpcore (its "trace" extension)."""
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            made = info["return_value"].get_extra_info("socket")
-            with self._lock:
-                self._sockets.add(made)
-                late = self._interrupted
-            if late:
-                _cut(made)
 
     def get(
         self,
@@ -222,7 +210,7 @@ class Transport:
         def once() -> Response:
             with self._open(url, headers) as response:
                 start, total = _extent(response)
-                useful = response.status_code == (_OK if byte_range is None else _PARTIAL)
+                useful = response.status_code == (OK if byte_range is None else PARTIAL)
                 return Response(
                     status=response.status_code,
                     url=split_credentials(str(response.url))[0],
@@ -255,19 +243,19 @@ class Transport:
 
     @contextmanager
     def _open(self, url: str, headers: Mapping[str, str]) -> Generator[httpx.Response]:
-        if self._interrupted:
+        if self._sockets.are_cut:
             raise TransientError(f"{shown(url)}: not asked, as all connections were cut")
         with (
             mapped(url),
             self._client.stream(
-                "GET", url, headers=headers, extensions={"trace": self._note_socket}
+                "GET", url, headers=headers, extensions={"trace": self._sockets.note}
             ) as response,
         ):
-            allowed = {_OK}
+            allowed = {OK}
             if "Range" in headers:
-                allowed |= {_PARTIAL, _RANGE_NOT_SATISFIABLE}
+                allowed |= {PARTIAL, RANGE_NOT_SATISFIABLE}
             if headers.keys() & {"If-None-Match", "If-Modified-Since"}:
-                allowed |= {_NOT_MODIFIED}
+                allowed |= {NOT_MODIFIED}
             if response.status_code not in allowed:
                 raise refusal(response, self._passwords.fault)
             yield response
@@ -292,12 +280,6 @@ class _Authorisation(httpx.Auth):
                 yield request
 
 
-def _cut(connected: socket.socket) -> None:
-    with suppress(OSError):  # it may be closed meanwhile
-        # Not the method of an SSLSocket, which another thread is reading from.
-        socket.socket.shutdown(connected, socket.SHUT_RDWR)
-
-
 def _stay_secure(response: httpx.Response) -> None:
     """A redirect may change the host, but not drop the encryption."""
     if response.has_redirect_location and response.url.scheme == "https":
@@ -308,24 +290,8 @@ def _stay_secure(response: httpx.Response) -> None:
             )
 
 
-def _length(response: httpx.Response) -> int | None:
-    text: str = response.headers.get("Content-Length", "")
-    return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
-
-
 def _extent(response: httpx.Response) -> tuple[int, int | None]:
-    """Where the body begins in the whole resource, and the size of the latter."""
-    if response.status_code == _NOT_MODIFIED:
-        return 0, None
-    if response.status_code == _OK:
-        plain = response.headers.get("Content-Encoding", "identity") == "identity"
-        return 0, _length(response) if plain else None
-    found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if found is None or (response.status_code == _PARTIAL and found[1] is None):
-        if response.status_code == _RANGE_NOT_SATISFIABLE:
-            return 0, None
-        raise NetworkError(f"{shown(str(response.url))}: a 206 without a usable Content-Range")
-    return int(found[1] or 0), None if found[3] == "*" else int(found[3])
+    return extent(response.status_code, response.headers, shown(str(response.url)))
 
 
 def _body(response: httpx.Response, limit: int) -> bytes:
@@ -333,6 +299,6 @@ def _body(response: httpx.Response, limit: int) -> bytes:
         response.iter_raw(),
         place=shown(str(response.url)),
         limit=limit,
-        announced=_length(response),
+        announced=length_of(response.headers),
         encoding=response.headers.get("Content-Encoding", "identity").lower(),
     )

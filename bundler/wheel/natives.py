@@ -7,19 +7,15 @@ still what is in the wheel.
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from bundler.answerer import Answerer, NoAnswerError
 from bundler.model.contents import Native, NativeFormat, Role
 from bundler.wheel.examine import Member
 from bundler.wheel.fault import Fault
@@ -78,9 +74,8 @@ class NativeParser:
     """
 
     def __init__(self, program: Path = _PROGRAM) -> None:
-        self._program = program
         self._lock = threading.Lock()
-        self._child: subprocess.Popen[str] | None = None
+        self._process = Answerer(program, _MALLOC)
 
     def __enter__(self) -> Self:
         return self
@@ -96,60 +91,21 @@ class NativeParser:
     def close(self) -> None:
         """End the process."""
         with self._lock:
-            self._end()
+            self._process.end()
 
     def parse(self, form: NativeFormat, path: Path) -> Facts | None:
         """What is in a file; None when the parser cannot read it."""
-        with self._lock:
-            if self._child is None:
-                self._child = self._start()
-            answer = _ask(self._child, json.dumps([form, str(path)]))
-            if not answer:
-                self._end()
         try:
-            found = json.loads(answer) if answer else None
+            with self._lock:
+                found = self._process.ask([form, str(path)], _PATIENCE)
             return _facts(found) if found else None
-        except (ValueError, KeyError, TypeError):  # it says what it should not: taken over, perhaps
+        except (NoAnswerError, KeyError, TypeError):  # taken over, perhaps
             return None
 
-    def _start(self) -> subprocess.Popen[str]:
-        # Neither this process's secrets nor a module from the folder it was started in.
-        keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        return subprocess.Popen(  # noqa: S603 - our own program, by its path
-            [sys.executable, "-P", "-u", str(self._program)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=keep | _MALLOC,
-            text=True,
-        )
 
-    def _end(self) -> None:
-        """The caller holds the lock."""
-        child, self._child = self._child, None
-        if child is not None:
-            child.kill()
-            with suppress(OSError):  # what was to be written can no longer be
-                child.communicate()
-
-
-def _ask(child: subprocess.Popen[str], question: str) -> str:
-    """One line for another; empty when the process ended, or was ended as it took too long."""
-    if child.stdin is None or child.stdout is None:
-        return ""
-    watch = threading.Timer(_PATIENCE, child.kill)
-    watch.start()
-    try:
-        child.stdin.write(f"{question}\n")
-        child.stdin.flush()
-        return child.stdout.readline()
-    except (OSError, ValueError):
-        return ""
-    finally:
-        watch.cancel()
-
-
-def _facts(found: dict[str, object]) -> Facts:
+def _facts(found: object) -> Facts:
+    if not isinstance(found, dict):
+        raise TypeError
     return Facts(
         architectures=_texts(found["architectures"]),
         program=bool(found["program"]),

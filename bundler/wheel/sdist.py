@@ -15,26 +15,21 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import BytesHeaderParser
 from typing import IO, Final
 
 from packaging.utils import InvalidSdistFilename
-from packaging.version import InvalidVersion, Version
 
 from bundler.errors import RefusedError
 from bundler.model.artifact import (
     SDIST_SUFFIX,
     SdistName,
     Sha256,
-    header_block,
     parse_sdist_name,
 )
 from bundler.wheel.fault import WheelError
-from bundler.wheel.metadata import MAX_METADATA, check_requires_python, is_release
+from bundler.wheel.metadata import MAX_METADATA, check_requires_python
+from bundler.wheel.pkg_info import PKG_INFO, has_static_needs
 from bundler.wheel.pyproject import PYPROJECT, parse_source_project
-
-PKG_INFO: Final = "PKG-INFO"
 
 MAX_SDIST: Final = 1024**3
 """Bytes; as packed, of a source distribution that is read at all."""
@@ -72,11 +67,6 @@ _ODD_TAR = (
 _KEYS: Final = {name.casefold(): name for name in (PKG_INFO, PYPROJECT)}
 _NO_NAMES: Final = frozenset({"", ".", ".."})
 
-# PEP 643: since this version, what is not called dynamic is the same in every wheel.
-_STATIC_SINCE = Version("2.2")
-_OTHER_GRAMMAR = Version("3")
-_NEEDED = frozenset({"requires-dist", "requires-python", "provides-extra"})
-
 
 class SdistError(RefusedError):
     """A source distribution is not what its filename or its plan says, or it is not static."""
@@ -112,10 +102,9 @@ def read_sdist(sdist: IO[bytes], filename: str) -> SdistFacts:
     except _ODD_TAR as error:
         raise SdistError(f"{filename}: not a readable source distribution: {error}") from error
     try:
-        headers = BytesHeaderParser().parsebytes(header_block(pkg_info))
-        _check_identity(headers, name)
+        is_static = has_static_needs(pkg_info, name)
         project = parse_source_project(pyproject)
-        metadata = pkg_info if _is_static(headers) else project.metadata(name)
+        metadata = pkg_info if is_static else project.metadata(name)
     except (ValueError, RecursionError) as error:
         raise SdistError(f"{filename}: {error}") from error
     return SdistFacts(metadata, project.build_requires)
@@ -285,26 +274,3 @@ def _content(
     reader = archive.extractfile(entry)
     assert reader is not None  # noqa: S101 - it is a regular file
     return reader.read()
-
-
-def _check_identity(headers: Message, name: SdistName) -> None:
-    project, version = (_single(headers, field) for field in ("Name", "Version"))
-    if not is_release(project, version, name):
-        raise ValueError(f"its {PKG_INFO} says {project!r:.80} {version!r:.80}")
-
-
-def _is_static(headers: Message) -> bool:
-    """Whether PKG-INFO has the dependencies that every wheel built from it will have (PEP 643)."""
-    try:
-        version = Version(_single(headers, "Metadata-Version"))
-    except InvalidVersion:
-        return False
-    dynamic = {str(field).strip().lower() for field in headers.get_all("Dynamic", [])}
-    return _STATIC_SINCE <= version < _OTHER_GRAMMAR and not dynamic & _NEEDED
-
-
-def _single(headers: Message, field: str) -> str:
-    values = headers.get_all(field, [""])
-    if len(values) != 1:
-        raise ValueError(f"its {PKG_INFO} has the field {field} {len(values)} times")
-    return str(values[0]).strip()

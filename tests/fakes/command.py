@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from bundler.cli.main import app
+from bundler.trust.approval import read_approver
+from bundler.trust.keys import fingerprint
 from tests.fakes.index import FakeIndex
 from tests.fakes.wheels import build_wheel
 
@@ -94,6 +97,29 @@ class Site:
     def create(self, *options: str) -> Result:
         """`bundle create`."""
         return bundle("create", self.profile, "-o", self.out, *self.home, *options)
+
+    def make_sequences(self, count: int) -> None:
+        """Make so many from the first one on, each with another `app` and the same `lib`."""
+        for number in range(1, count + 1):
+            if number > 1:
+                self.index.add(*build_wheel("app", f"{number}.0", requires=["lib>=1"]))
+            assert self.create().exit_code == 0
+
+    def beside(self, folder: Path) -> Site:
+        """The same host, with a mirror of its own in `folder`."""
+        for name in ("home", "out"):
+            (folder / name).symlink_to(self.folder / name)
+        shutil.copytree(self.mirror, folder / "mirror", symlinks=True)
+        return Site(folder, self.index)
+
+    def public_key(self, name: str) -> Path:
+        """The file of a key that `bundle keygen` made."""
+        (path,) = (self.folder / "home").rglob(f"{name}.pub")
+        return path
+
+    def fingerprint(self, name: str) -> str:
+        """Of such a key."""
+        return fingerprint(read_approver(self.public_key(name)))
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def make_volume(
     chain = {name: digest(data) for name, data in stream.authority.root_chain().items()}
     with VolumeWriter(path, 1 << 18, threads=2, form=form) as writer:
         writer.add(segments, contents.open)
-        index = writer.finish(
+        index = writer.finish().index(
             stream=manifest.stream,
             sequence=sequence,
             volume=1,

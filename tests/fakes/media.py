@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bundler.events import Noticed
 from bundler.model.volume import VolumeIndex, is_index_name
-from bundler.receive import read_volume_head
 from tests.fakes.sender import Receiver, Wheel
+from tests.fakes.volumes import read_volume_head
 
 
 def index_of(volume: Path) -> VolumeIndex:

@@ -12,9 +12,11 @@ from typing import BinaryIO
 
 from bundler.archive.folder import FolderWriter
 from bundler.archive.frame import FRAME_LIMIT
-from bundler.archive.head import read_head
+from bundler.archive.head import Head, read_head
 from bundler.archive.keep import Keeper
-from bundler.archive.pack import VolumeWriter, head_reserve
+from bundler.archive.medium import head_of, opened
+from bundler.archive.pack import VolumeWriter
+from bundler.archive.reserve import head_reserve
 from bundler.archive.room import Limits, Room, listed
 from bundler.archive.source import Source
 from bundler.archive.spread import Begin, Spreader
@@ -155,7 +157,15 @@ def spread(
 
 
 def finish(writer: VolumeWriter) -> VolumeIndex:
-    return writer.finish(stream="web", sequence=7, volume=1, volumes=1, manifest=MANIFEST, head={})
+    return writer.finish().index(
+        stream="web", sequence=7, volume=1, volumes=1, manifest=MANIFEST, head={}
+    )
+
+
+def read_volume_head(volume: Path) -> Head:
+    """The head of a volume; nothing of it is verified."""
+    with opened(volume) as source:
+        return head_of(source)
 
 
 def noise(size: int, seed: int = 0) -> bytes:

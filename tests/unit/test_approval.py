@@ -34,9 +34,8 @@ from bundler.trust.approval import (
 )
 from bundler.trust.gate import load_anchor, recall
 from bundler.trust.holders import load_signer
-from bundler.trust.keys import fingerprint
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree, without_journal
-from tests.fakes.journals import OPERATOR
+from tests.fakes.journals import OPERATOR, phases
 from tests.fakes.mirrors import blob_of, deliver
 from tests.fakes.trust import digest
 from tests.fakes.wheels import build_wheel
@@ -46,36 +45,22 @@ from tests.fakes.wheels import build_wheel
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two sequences, the keys of two approvers, and a mirror that asks for `boss`."""
     with site(tmp_path_factory.mktemp("site")) as host:
-        assert host.create().exit_code == 0
-        host.index.add(*build_wheel("app", "2.0", requires=["lib>=1"]))
-        assert host.create().exit_code == 0
+        host.make_sequences(2)
         for name in ("boss", "deputy"):
             succeed("keygen", name, *host.home)
-        succeed("policy", host.mirror, "--approver", _pub(host, "boss"))
+        succeed("policy", host.mirror, "--approver", host.public_key("boss"))
         yield host
 
 
 @pytest.fixture
 def host(made: Site, tmp_path: Path) -> Site:
     """The same, with a mirror of its own."""
-    for name in ("home", "out"):
-        (tmp_path / name).symlink_to(made.folder / name)
-    shutil.copytree(made.mirror, tmp_path / "mirror", symlinks=True)
-    return Site(tmp_path, made.index)
+    return made.beside(tmp_path)
 
 
 @pytest.fixture
 def mirror(host: Site) -> Mirror:
     return Mirror.open(host.mirror)
-
-
-def _pub(host: Site, name: str) -> Path:
-    (path,) = (host.folder / "home").rglob(f"{name}.pub")
-    return path
-
-
-def _id(host: Site, name: str) -> str:
-    return fingerprint(read_approver(_pub(host, name)))
 
 
 def _unpack(host: Site, sequence: int = 1) -> str:
@@ -87,10 +72,6 @@ def _approve(host: Site, sequence: int = 1, key: str = "boss", code: int = 0) ->
     result = bundle("approve", host.mirror, str(sequence), "--key", key, *host.home)
     assert result.exit_code == code, result.output
     return result.stderr if code else result.stdout
-
-
-def _phases(mirror: Mirror) -> list[tuple[str, str]]:
-    return [(entry.phase, entry.result) for entry in read_history(mirror).entries]
 
 
 def _served(mirror: Mirror) -> list[Path]:
@@ -105,27 +86,27 @@ def test_nothing_goes_live_before_it_is_approved(host: Site, mirror: Mirror) -> 
     said = _unpack(host)
     assert said == (
         f"{host.mirror}: test sequence 1 is received and verified; nothing goes live before"
-        f" {_id(host, 'boss')} approves\n"
+        f" {host.fingerprint('boss')} approves\n"
         f"next, by the holder of that key: bundle approve {host.mirror} 1 --key KEY\n"
     )
     assert not mirror.simple.exists()
     assert _served(mirror) == []
-    assert _phases(mirror) == RECEIVED
+    assert phases(mirror) == RECEIVED
     (waiting,) = waiting_in(mirror)
     assert (waiting.stream, waiting.sequence) == ("test", 1)
     said = _approve(host)
     assert said == (
-        f"{host.mirror}: test sequence 1 is live, approved by {_id(host, 'boss')}:"
+        f"{host.mirror}: test sequence 1 is live, approved by {host.fingerprint('boss')}:"
         f" 2 projects, 3 files\nmanifest  {waiting.manifest.sha256}\n"
     )
     assert (mirror.simple / "app").is_dir()
-    assert _phases(mirror) == LIVE
+    assert phases(mirror) == LIVE
     assert waiting_in(mirror) == []
     approved, gone_live = read_history(mirror).entries[-2:]
     for entry in (approved, gone_live):
-        assert (entry.stream, entry.sequence) == ("test", 1)
-        assert entry.manifest == waiting.manifest.sha256
-        assert entry.key == _id(host, "boss")
+        assert (entry.about.stream, entry.about.sequence) == ("test", 1)
+        assert entry.about.manifest == waiting.manifest.sha256
+        assert entry.about.key == host.fingerprint("boss")
 
 
 def test_the_same_for_programs(host: Site, mirror: Mirror) -> None:
@@ -137,14 +118,14 @@ def test_the_same_for_programs(host: Site, mirror: Mirror) -> None:
                 "stream": "test",
                 "sequence": 1,
                 "state": "received",
-                "approvers": [_id(host, "boss")],
+                "approvers": [host.fingerprint("boss")],
             }
         ],
     }
     sha256 = waiting_in(mirror)[0].manifest.sha256
     assert read_json(bundle("policy", host.mirror, "--json")) == {
         "mirror": str(host.mirror),
-        "approvers": [_id(host, "boss")],
+        "approvers": [host.fingerprint("boss")],
         "scan": None,
         "base-url": None,
         "waiting": [{"stream": "test", "sequence": 1, "manifest": sha256}],
@@ -158,7 +139,7 @@ def test_the_same_for_programs(host: Site, mirror: Mirror) -> None:
         "stream": "test",
         "sequence": 1,
         "manifest": sha256,
-        "key": _id(host, "boss"),
+        "key": host.fingerprint("boss"),
         "state": "live",
         "generation": 1,
         "projects": 2,
@@ -240,11 +221,11 @@ def test_what_is_live_needs_no_approval(host: Site) -> None:
 def test_another_key_may_not_approve(host: Site, mirror: Mirror) -> None:
     _unpack(host)
     said = _approve(host, key="deputy", code=4)
-    assert f"the key {_id(host, 'deputy')} may not approve for {host.mirror}" in said
-    assert f"it asks for {_id(host, 'boss')}" in said
+    assert f"the key {host.fingerprint('deputy')} may not approve for {host.mirror}" in said
+    assert f"it asks for {host.fingerprint('boss')}" in said
     assert "the holder of that key must run this command" in said
     assert not mirror.simple.exists()
-    assert _phases(mirror) == [*RECEIVED, ("approved", "refused")]
+    assert phases(mirror) == [*RECEIVED, ("approved", "refused")]
     _approve(host)
 
 
@@ -265,10 +246,10 @@ def test_a_mirror_that_asks_for_nobody(host: Site, mirror: Mirror) -> None:
 
 
 def test_any_one_of_several_approvers(host: Site, mirror: Mirror) -> None:
-    both = ("--approver", _pub(host, "boss"), "--approver", _pub(host, "deputy"))
+    both = ("--approver", host.public_key("boss"), "--approver", host.public_key("deputy"))
     succeed("policy", host.mirror, *both, *both, "--key", "boss", *host.home)
     assert len(read_policy_file(mirror).approvers) == 2
-    assert f"{_id(host, 'boss')}" in _unpack(host)
+    assert f"{host.fingerprint('boss')}" in _unpack(host)
     _approve(host, key="deputy")
 
 
@@ -278,7 +259,7 @@ def test_any_one_of_several_approvers(host: Site, mirror: Mirror) -> None:
 def test_a_policy_is_shown(host: Site) -> None:
     _unpack(host)
     shown = succeed("policy", host.mirror).stdout.splitlines()
-    assert shown[0] == f"approval  {_id(host, 'boss')}"
+    assert shown[0] == f"approval  {host.fingerprint('boss')}"
     assert shown[1] == "scan      not asked for"
     assert shown[2].startswith("waiting   test sequence 1, manifest ")
 
@@ -296,41 +277,43 @@ def test_a_mirror_without_a_policy(made: Site, tmp_path: Path) -> None:
 
 def test_only_an_approver_changes_a_policy(host: Site, mirror: Mirror) -> None:
     before = tree(host.mirror)
-    new = ("policy", host.mirror, "--approver", _pub(host, "deputy"), *host.home)
+    new = ("policy", host.mirror, "--approver", host.public_key("deputy"), *host.home)
     for words in (new, (*new, "--key", "deputy"), (*new[:2], "--no-approval")):
         refused = bundle(*words)
         assert refused.exit_code == 4
         assert (
-            f"{host.mirror} is approved by {_id(host, 'boss')}: one of them must sign for another"
-            " policy" in refused.stderr
+            f"{host.mirror} is approved by {host.fingerprint('boss')}: one of them must sign for"
+            " another policy" in refused.stderr
         )
-    assert f"; {_id(host, 'deputy')} is not" in bundle(*new, "--key", "deputy").stderr
+    assert f"; {host.fingerprint('deputy')} is not" in bundle(*new, "--key", "deputy").stderr
     assert without_journal(tree(host.mirror)) == without_journal(before)
-    assert _phases(mirror) == [("policy", "ok"), *[("policy", "refused")] * 4]
-    assert read_history(mirror).entries[2].key == _id(host, "deputy")
+    assert phases(mirror) == [("policy", "ok"), *[("policy", "refused")] * 4]
+    assert read_history(mirror).entries[2].about.key == host.fingerprint("deputy")
     succeed(*new, "--key", "boss")
     entry = read_history(mirror).entries[-1]
-    assert (entry.phase, entry.key) == ("policy", _id(host, "boss"))
-    assert entry.note == f"approval by {_id(host, 'deputy')}, scan by nothing"
-    assert entry.policy == digest(mirror.policy.read_bytes())
+    assert (entry.phase, entry.about.key) == ("policy", host.fingerprint("boss"))
+    assert entry.note == f"approval by {host.fingerprint('deputy')}, scan by nothing"
+    assert entry.about.policy == digest(mirror.policy.read_bytes())
 
 
 def test_an_approval_under_a_former_policy_does_not_count(host: Site, mirror: Mirror) -> None:
     """Given, and then, before it goes live, the approver is replaced."""
     _unpack(host)
     statement = waiting_in(mirror)[0].statement
-    boss = load_signer("boss", _pub(host, "boss").parent, str)
+    boss = load_signer("boss", host.public_key("boss").parent, str)
     mirror.approvals.mkdir()
     path = mirror.approvals / "test-000001.json"
     path.write_bytes(sign_approval(statement, boss))
-    succeed("policy", host.mirror, "--approver", _pub(host, "deputy"), "--key", "boss", *host.home)
-    assert f"before {_id(host, 'deputy')} approves" in _unpack(host)
+    succeed(
+        "policy", host.mirror, "--approver", host.public_key("deputy"), "--key", "boss", *host.home
+    )
+    assert f"before {host.fingerprint('deputy')} approves" in _unpack(host)
     assert not mirror.simple.exists()
     _approve(host, key="deputy")
 
 
 def test_both_options_are_one_too_many(host: Site) -> None:
-    words = ("--approver", _pub(host, "boss"), "--no-approval")
+    words = ("--approver", host.public_key("boss"), "--no-approval")
     assert bundle("policy", host.mirror, *words).exit_code == 2
 
 
@@ -346,7 +329,7 @@ def test_a_policy_that_was_changed_by_hand_stops_the_import(
     assert refused.exit_code == 4
     assert f"{mirror.policy} is not as the journal knows it" in refused.stderr
     assert not mirror.simple.exists()
-    refused = bundle("policy", host.mirror, "--approver", _pub(host, "deputy"))
+    refused = bundle("policy", host.mirror, "--approver", host.public_key("deputy"))
     assert refused.exit_code == 4
     assert "somebody changed or removed the file: put it back" in refused.stderr
 
@@ -369,8 +352,8 @@ def test_a_policy_of_a_kind_of_key_that_is_not_known(mirror: Mirror) -> None:
 def test_a_change_of_policy_that_was_interrupted_is_done_again(
     host: Site, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    new = Policy((read_approver(_pub(host, "deputy")),))
-    boss = load_signer("boss", _pub(host, "boss").parent, str)
+    new = Policy((read_approver(host.public_key("deputy")),))
+    boss = load_signer("boss", host.public_key("boss").parent, str)
 
     def interrupted(*_arguments: object, **_words: object) -> None:
         raise KeyboardInterrupt
@@ -385,7 +368,7 @@ def test_a_change_of_policy_that_was_interrupted_is_done_again(
     assert "if `bundle policy` was interrupted, run it once more as it was" in caught.value.hint
     change_policy(mirror, Journal.open(mirror, OPERATOR), new, None)
     assert read_policy(mirror, Journal.open(mirror, OPERATOR)) == new
-    assert _phases(mirror) == [("policy", "ok")] * 2
+    assert phases(mirror) == [("policy", "ok")] * 2
 
 
 # What lies in the mirror meanwhile.
@@ -401,7 +384,7 @@ def test_the_manifest_that_waits_must_be_the_one_that_was_accepted(
     path.write_bytes(Waiting("test", 1, blob).to_bytes())
     said = _approve(host, code=4)
     assert "test: the manifest is not that of sequence 1, which was accepted last" in said
-    assert _phases(mirror)[-1] == ("approved", "refused")
+    assert phases(mirror)[-1] == ("approved", "refused")
     assert not mirror.simple.exists()
     assert not mirror.approvals.exists()
 
@@ -443,7 +426,7 @@ def test_a_rotten_wheel_is_found_when_it_is_approved(host: Site, mirror: Mirror)
     path.write_bytes(bytes(len(wheel)))
     assert "damaged on this disk, and removed" in _approve(host, code=4)
     assert not mirror.simple.exists()
-    assert _phases(mirror)[-2:] == [("approved", "ok"), ("live", "refused")]
+    assert phases(mirror)[-2:] == [("approved", "ok"), ("live", "refused")]
     assert filename.startswith("app")
     assert "is live" in _unpack(host)  # it is approved; the bundle brings the wheel anew
 
@@ -457,7 +440,7 @@ def test_what_is_not_what_its_document_says_never_comes_to_an_approver(
     monkeypatch.setattr(receive, "prepare", refuses)
     assert bundle("unpack", host.volume(), "--into", host.mirror).exit_code == 4
     assert waiting_in(mirror) == []
-    assert _phases(mirror)[-1] == ("live", "refused")
+    assert phases(mirror)[-1] == ("live", "refused")
     assert load_anchor(mirror.trust, "test").sequence == 0
 
 
@@ -483,9 +466,9 @@ def test_a_crash_between_the_approval_and_going_live(
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     assert not mirror.simple.exists()
-    assert _phases(mirror)[-1] == ("approved", "ok")
+    assert phases(mirror)[-1] == ("approved", "ok")
     _approve(host)
-    assert _phases(mirror)[-2:] == [("approved", "ok"), ("live", "ok")]
+    assert phases(mirror)[-2:] == [("approved", "ok"), ("live", "ok")]
 
 
 # Several streams, and publishing itself.

@@ -18,6 +18,7 @@ from bundler.disk import (
     make_folder,
     no_room_explained,
     read_whole,
+    require_folder,
     require_room,
     require_rooms,
     sweep_folder,
@@ -28,6 +29,27 @@ from bundler.errors import BundlerError
 from bundler.model.artifact import Blob, Sha256
 
 HELLO = Blob(Sha256("2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"), 5)
+
+
+def test_what_can_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for each in (tmp_path, tmp_path / "a" / "b", Path("a"), Path()):
+        require_folder(each)
+
+
+def test_what_cannot_be_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    for each, there in (
+        ("file", "file"),
+        ("file/a/b", "file"),
+        ("link", "link"),
+        ("link/a", "link"),
+    ):
+        with pytest.raises(BundlerError) as info:
+            require_folder(tmp_path / each)
+        assert str(info.value) == f"{tmp_path / there} is not a folder"
+        assert info.value.hint == "give a folder with -o"
 
 
 def test_a_full_disk_is_explained(tmp_path: Path) -> None:

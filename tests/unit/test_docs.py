@@ -23,6 +23,7 @@ from bundler.model.document import FORMAT
 from bundler.model.manifest import BundledFile, Manifest, ProjectDocument
 from bundler.model.platforms import NAMES, OLDEST_GLIBC, parse_platform
 from bundler.model.profile import Profile, parse_profile
+from bundler.model.profile_faults import KEYS_HINT
 from bundler.model.pythons import parse_python
 from bundler.model.target import MARKERS
 from bundler.wheel.metadata import MAX_METADATA
@@ -280,6 +281,7 @@ def test_the_faults_of_the_profile_page_are_what_is_said() -> None:
             parse_profile(profile.encode(), "web.toml")
         for line in str(caught.value).splitlines():
             assert line in text
+    assert f"\nhint: {KEYS_HINT}\n" in text
 
 
 def test_the_format_page_has_every_key_and_limit() -> None:

@@ -15,10 +15,10 @@ from bundler.archive.source import Source
 from bundler.errors import BundlerError, DamagedError
 from bundler.model.volume import Form
 from bundler.packable import Shape
-from bundler.receive import read_volume_head
 from tests.fakes.command import bundle, succeed
 from tests.fakes.media import check_whole, copy, flip, index_of
 from tests.fakes.sender import Receiver, Sender, make_receiver, make_sender, wheel
+from tests.fakes.volumes import read_volume_head
 
 WHEELS = [wheel("alpha", size=700_000), wheel("beta"), wheel("gamma", size=2000)]
 FORMS: tuple[Form, ...] = ("tar", "files")

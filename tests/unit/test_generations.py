@@ -30,20 +30,15 @@ from bundler.trust.approval import (
     sign_approval,
 )
 from bundler.trust.gate import load_anchor
-from bundler.trust.keys import fingerprint
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree
 from tests.fakes.trust import digest
-from tests.fakes.wheels import build_wheel
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Three sequences, and the key of an approver. Each has another `app` and the same `lib`."""
     with site(tmp_path_factory.mktemp("site")) as host:
-        assert host.create().exit_code == 0
-        for version in ("2.0", "3.0"):
-            host.index.add(*build_wheel("app", version, requires=["lib>=1"]))
-            assert host.create().exit_code == 0
+        host.make_sequences(3)
         for name in ("boss", "deputy"):
             succeed("keygen", name, *host.home)
         yield host
@@ -52,10 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture
 def host(made: Site, tmp_path: Path) -> Site:
     """The same, with a mirror of its own."""
-    for name in ("home", "out"):
-        (tmp_path / name).symlink_to(made.folder / name)
-    shutil.copytree(made.mirror, tmp_path / "mirror", symlinks=True)
-    return Site(tmp_path, made.index)
+    return made.beside(tmp_path)
 
 
 @pytest.fixture
@@ -91,21 +83,12 @@ def _prune(host: Site, keep: int, *words: str) -> str:
 
 
 def _approvers(host: Site, *names: str) -> None:
-    words = [word for name in names for word in ("--approver", str(_pub(host, name)))]
+    words = [word for name in names for word in ("--approver", str(host.public_key(name)))]
     succeed("policy", host.mirror, *words)
 
 
 def _approve(host: Site, sequence: int) -> None:
     succeed("approve", host.mirror, str(sequence), "--key", "boss", *host.home)
-
-
-def _pub(host: Site, name: str) -> Path:
-    (path,) = (host.folder / "home").rglob(f"{name}.pub")
-    return path
-
-
-def _id(host: Site, name: str) -> str:
-    return fingerprint(read_approver(_pub(host, name)))
 
 
 def _live(mirror: Mirror) -> tuple[int, dict[str, int]]:
@@ -125,7 +108,7 @@ def _versions(mirror: Mirror, project: str = "app") -> list[str]:
 
 def _lines(mirror: Mirror) -> list[tuple[str, str, int | None]]:
     found = read_history(mirror).entries
-    return [(entry.phase, entry.result, entry.sequence) for entry in found]
+    return [(entry.phase, entry.result, entry.about.sequence) for entry in found]
 
 
 def _second_stream(host: Site) -> Path:
@@ -156,7 +139,7 @@ def test_what_was_live_before_is_live_again(host: Site, mirror: Mirror) -> None:
     assert _live(mirror) == (3, {"test": 1})
     assert _versions(mirror) == ["1.0"]
     last = read_history(mirror).entries[-1]
-    assert (last.phase, last.result, last.stream, last.sequence) == (
+    assert (last.phase, last.result, last.about.stream, last.about.sequence) == (
         "rolled-back",
         "ok",
         "test",
@@ -165,7 +148,7 @@ def test_what_was_live_before_is_live_again(host: Site, mirror: Mirror) -> None:
     assert last.note == "generation 3, as generation 1 showed it; sequence 2 was live"
     shown = live(mirror)
     assert shown
-    assert last.manifest == shown.streams["test"].manifest.sha256
+    assert last.about.manifest == shown.streams["test"].manifest.sha256
     assert "rolled-back  ok" in succeed("history", host.mirror).stdout
     succeed("history", host.mirror, "--verify")
 
@@ -325,7 +308,7 @@ def test_a_sequence_that_was_never_live_cannot_be_shown(host: Site, mirror: Mirr
     """Somebody has written a record by hand: of what was live, the journal decides."""
     _unpack(host, 1, 2)
     path = folder_of(mirror, 1) / "generation.json"
-    other = read_history(mirror).entries[-1].manifest
+    other = read_history(mirror).entries[-1].about.manifest
     assert other
     record = json.loads(path.read_bytes())
     record["streams"][0]["manifest"]["sha256"] = "ab" * 32
@@ -437,16 +420,18 @@ def test_where_there_are_approvers_one_must_sign(host: Site, mirror: Mirror) -> 
     _unpack(host, 1, 2)
     _approvers(host, "boss")
     said = _rollback(host, code=4)
-    assert f"is approved by {_id(host, 'boss')}: one of them must sign for a rollback" in said
+    assert (
+        f"is approved by {host.fingerprint('boss')}: one of them must sign for a rollback" in said
+    )
     assert "hint: its holder runs the same command, with --key" in said
     said = _rollback(host, "--key", "deputy", code=4)
-    assert f"the key {_id(host, 'deputy')} may not approve for {host.mirror}" in said
+    assert f"the key {host.fingerprint('deputy')} may not approve for {host.mirror}" in said
     assert _lines(mirror)[-2:] == [("rolled-back", "refused", 1)] * 2
     assert _live(mirror) == (2, {"test": 2})
     said = _rollback(host, "--key", "boss")
-    assert f"generation 1 showed it, approved by {_id(host, 'boss')}\n" in said
+    assert f"generation 1 showed it, approved by {host.fingerprint('boss')}\n" in said
     assert _live(mirror) == (3, {"test": 1})
-    assert read_history(mirror).entries[-1].key == _id(host, "boss")
+    assert read_history(mirror).entries[-1].about.key == host.fingerprint("boss")
 
 
 def test_a_key_that_nobody_asks_for(host: Site) -> None:
@@ -464,7 +449,7 @@ def test_the_decision_is_kept_and_is_of_this_mirror_and_moment(host: Site, mirro
     shown = live(mirror)
     assert shown
     sequence = Statement("test", 1, shown.streams["test"].manifest.sha256)
-    keys = [read_approver(_pub(host, "boss"))]
+    keys = [read_approver(host.public_key("boss"))]
     check_approval(data, RollbackStatement(head.sha256, 2, (sequence,)), keys)
     for other in (
         RollbackStatement(digest(b"another journal"), 2, (sequence,)),

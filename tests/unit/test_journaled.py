@@ -15,13 +15,14 @@ from bundler import receive
 from bundler.cli import options
 from bundler.errors import BundlerError
 from bundler.mirror import attempt as attempt_module
-from bundler.mirror.entry import digest_of
+from bundler.mirror.entry import About, digest_of
 from bundler.mirror.generations import live
 from bundler.mirror.journal import Journal, read_history
 from bundler.mirror.layout import Mirror
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree, without_journal
-from tests.fakes.journals import lines
+from tests.fakes.journals import lines, phases
 from tests.fakes.trust import digest
+from tests.fakes.volumes import read_volume_head
 from tests.fakes.wheels import build_wheel
 
 
@@ -48,25 +49,21 @@ def mirror(host: Site) -> Mirror:
     return Mirror.open(host.mirror)
 
 
-def _phases(mirror: Mirror) -> list[tuple[str, str]]:
-    return [(entry.phase, entry.result) for entry in read_history(mirror).entries]
-
-
 LIVE = [("received", "ok"), ("verified", "ok"), ("live", "ok")]
 
 
 def test_each_phase_has_a_line(host: Site, mirror: Mirror) -> None:
     succeed("unpack", host.volume(), "--into", host.mirror)
-    assert _phases(mirror) == LIVE
+    assert phases(mirror) == LIVE
     shown = live(mirror)
     assert shown is not None
-    index = receive.read_volume_head(host.volume()).entries["transport/test-000001.v01.json"]
+    index = read_volume_head(host.volume()).entries["transport/test-000001.v01.json"]
     for entry in read_history(mirror).entries:
         assert entry.operator == pwd.getpwuid(os.getuid()).pw_name
-        assert (entry.medium, entry.volume) == (str(host.volume()), host.volume().name)
-        assert (entry.stream, entry.sequence) == ("test", 1)
-        assert entry.manifest == shown.streams["test"].manifest.sha256
-        assert entry.index == digest(index)
+        assert (entry.about.medium, entry.about.volume) == (str(host.volume()), host.volume().name)
+        assert (entry.about.stream, entry.about.sequence) == ("test", 1)
+        assert entry.about.manifest == shown.streams["test"].manifest.sha256
+        assert entry.about.index == digest(index)
     assert read_history(mirror).entries[-1].note == "generation 1"
 
 
@@ -82,7 +79,7 @@ def test_a_repair_says_so(host: Site, mirror: Mirror) -> None:
     shutil.rmtree(mirror.files)
     mirror.files.mkdir()
     succeed("unpack", host.volume(), "--into", host.mirror)
-    assert _phases(mirror) == LIVE * 2
+    assert phases(mirror) == LIVE * 2
     assert read_history(mirror).entries[-1].note == "repaired, generation 1"
 
 
@@ -91,7 +88,7 @@ def test_a_mirror_that_had_no_journal_gets_one(host: Site, mirror: Mirror) -> No
     for path in (mirror.journal, mirror.journal_head):
         path.unlink()
     succeed("unpack", host.volume(), "--into", host.mirror)
-    assert _phases(mirror) == LIVE
+    assert phases(mirror) == LIVE
 
 
 def test_a_refusal_has_a_line_and_nothing_that_was_only_claimed(host: Site, mirror: Mirror) -> None:
@@ -105,8 +102,7 @@ def test_a_refusal_has_a_line_and_nothing_that_was_only_claimed(host: Site, mirr
     assert (entry.phase, entry.result) == ("received", "refused")
     assert entry.note is not None
     assert entry.note in result.stderr
-    assert entry.volume == volume.name
-    assert (entry.stream, entry.sequence, entry.manifest, entry.index) == (None, None, None, None)
+    assert entry.about == About(medium=str(volume), volume=volume.name)
 
 
 def test_a_damaged_copy_of_what_is_live_is_noted(host: Site, mirror: Mirror) -> None:
@@ -116,8 +112,8 @@ def test_a_damaged_copy_of_what_is_live_is_noted(host: Site, mirror: Mirror) -> 
     copy = host.folder / "copy.tar.zst"
     copy.write_bytes(data)
     assert bundle("unpack", copy, "--into", host.mirror).exit_code == 4
-    assert _phases(mirror)[3:] == [("received", "ok"), ("verified", "refused")]
-    assert read_history(mirror).entries[-1].medium == str(copy)
+    assert phases(mirror)[3:] == [("received", "ok"), ("verified", "refused")]
+    assert read_history(mirror).entries[-1].about.medium == str(copy)
 
 
 def test_what_is_incomplete_is_noted(
@@ -128,7 +124,7 @@ def test_what_is_incomplete_is_noted(
 
     monkeypatch.setattr(receive, "unpack_volume", brings_nothing)
     assert bundle("unpack", host.volume(), "--into", host.mirror).exit_code == 5
-    assert _phases(mirror) == [("received", "ok"), ("verified", "ok"), ("live", "incomplete")]
+    assert phases(mirror) == [("received", "ok"), ("verified", "ok"), ("live", "incomplete")]
 
 
 def test_what_was_never_opened_is_not_noted(host: Site, mirror: Mirror) -> None:
@@ -148,7 +144,7 @@ def test_a_journal_that_was_changed_stops_the_import(host: Site, mirror: Mirror)
     for path in (mirror.journal, mirror.journal_head):  # as the hint says
         path.rename(host.folder / path.name)
     succeed("unpack", host.volume(2), "--into", host.mirror)
-    assert _phases(mirror) == LIVE
+    assert phases(mirror) == LIVE
 
 
 def test_a_refusal_is_told_even_if_it_cannot_be_noted(
@@ -213,10 +209,10 @@ def test_a_crash_between_the_phases(
         bundle("unpack", host.volume(), "--into", host.mirror)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    assert _phases(mirror) in [LIVE[:count] for count in range(4)]
+    assert phases(mirror) in [LIVE[:count] for count in range(4)]
     succeed("unpack", host.volume(), "--into", host.mirror)
-    assert _phases(mirror)[-1] == ("live", "ok")
-    assert _phases(mirror).count(("live", "ok")) == 1
+    assert phases(mirror)[-1] == ("live", "ok")
+    assert phases(mirror).count(("live", "ok")) == 1
 
 
 # bundle history

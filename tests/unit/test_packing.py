@@ -14,9 +14,9 @@ from bundler.errors import BundlerError
 from bundler.model.volume import VolumeIndex, is_index_name
 from bundler.model.volume_set import VolumeSet, is_set_name
 from bundler.packing import sweep
-from bundler.receive import read_volume_head
 from bundler.report.text import short_digest
 from tests.fakes.command import Site, read_json, site, succeed
+from tests.fakes.volumes import read_volume_head
 from tests.fakes.wheels import build_wheel
 
 SIZE = 600_000

@@ -18,11 +18,12 @@ from bundler.events import ignore
 from bundler.mirror.generations import Generation, Shown, live
 from bundler.mirror.layout import Mirror
 from bundler.model.artifact import Blob
-from bundler.receive import Inside, read_volume_head, unpack, verify
+from bundler.receive import Inside, unpack, verify
 from bundler.trust.attest import Attestor
 from tests.fakes.command import bundle, site, succeed
 from tests.fakes.journals import OPERATOR
 from tests.fakes.trust import digest
+from tests.fakes.volumes import read_volume_head
 from tests.fakes.wheels import build_wheel
 
 

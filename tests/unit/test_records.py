@@ -24,16 +24,13 @@ from bundler.records import (
 from bundler.trust.authority import Authority
 from tests.fakes.command import Site, site
 from tests.fakes.trust import make_index, make_manifest, make_set, make_stream
-from tests.fakes.wheels import build_wheel
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Three sequences; the second and third have another `app` than the first. No cache."""
     with site(tmp_path_factory.mktemp("site")) as made:
-        assert made.create().exit_code == 0
-        made.index.add(*build_wheel("app", "2.0", requires=["lib>=1"]))
-        assert made.create().exit_code == 0
+        made.make_sequences(2)
         assert made.create().exit_code == 0
         shutil.rmtree(made.folder / "home" / "cache")
         yield made

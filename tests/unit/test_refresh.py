@@ -13,11 +13,11 @@ import pytest
 from bundler.cli import options
 from bundler.model.resend import LostVolume, encode
 from bundler.model.volume import VolumeIndex
-from bundler.receive import read_volume_head
 from tests.fakes.ceremony import ceremony
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree
 from tests.fakes.lies import head_of, with_head
 from tests.fakes.trust import digest, the_time
+from tests.fakes.volumes import read_volume_head
 from tests.fakes.wheels import build_wheel
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from bundler.mirror.journal import read_history
 from bundler.mirror.layout import Mirror
 from bundler.mirror.waiting import waiting_in
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree
+from tests.fakes.journals import phases
 from tests.fakes.scanners import script
 from tests.fakes.wheels import build_wheel
 
@@ -32,19 +32,14 @@ WHEELS = [
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with site(tmp_path_factory.mktemp("site")) as host:
-        assert host.create().exit_code == 0
-        host.index.add(*build_wheel("app", "2.0", requires=["lib>=1"]))
-        assert host.create().exit_code == 0
+        host.make_sequences(2)
         succeed("keygen", "boss", *host.home)
         yield host
 
 
 @pytest.fixture
 def host(made: Site, tmp_path: Path) -> Site:
-    for name in ("home", "out"):
-        (tmp_path / name).symlink_to(made.folder / name)
-    shutil.copytree(made.mirror, tmp_path / "mirror", symlinks=True)
-    return Site(tmp_path, made.index)
+    return made.beside(tmp_path)
 
 
 @pytest.fixture
@@ -56,10 +51,6 @@ def _unpack(host: Site, *options: str, sequence: int = 1, code: int = 0) -> str:
     result = bundle("unpack", host.volume(sequence), "--into", host.mirror, *options)
     assert result.exit_code == code, result.output
     return result.stderr if code else result.stdout
-
-
-def _phases(mirror: Mirror) -> list[tuple[str, str]]:
-    return [(entry.phase, entry.result) for entry in read_history(mirror).entries]
 
 
 def _scanned(mirror: Mirror) -> Entry:
@@ -78,7 +69,7 @@ def test_each_file_is_scanned_once(host: Site, mirror: Mirror) -> None:
     seen = [Path(line) for line in (host.folder / "seen").read_text().splitlines()]
     assert [each.name for each in seen] == WHEELS
     assert all(each.parent.parent == mirror.state for each in seen)
-    assert _phases(mirror) == LIVE
+    assert phases(mirror) == LIVE
     assert _scanned(mirror).note == f"3 files, {path} '{{file}}'"
     assert list(mirror.state.glob("scan-*")) == []
     assert (mirror.simple / "app").is_dir()
@@ -88,7 +79,7 @@ def test_a_folder_is_scanned_once(host: Site, mirror: Mirror) -> None:
     path = script(host.folder, f'ls "$2" >> {host.folder}/seen')
     _unpack(host, "--scan", f"{path} -r {{folder}}")
     assert (host.folder / "seen").read_text().splitlines() == WHEELS
-    assert _phases(mirror) == LIVE
+    assert phases(mirror) == LIVE
 
 
 def test_a_scanner_reads_what_was_signed(host: Site) -> None:
@@ -104,16 +95,16 @@ def test_what_does_not_pass_is_quarantined_until_it_does(host: Site, mirror: Mir
     assert f"quarantined by {path}:\n{WHEELS[2]}: exit code 1: Evil FOUND\n" in said
     assert "nothing of this bundle is served; what was received is kept, and scanned anew" in said
     _assert_nothing_served(mirror)
-    assert _phases(mirror) == [("received", "ok"), ("verified", "ok"), ("scanned", "refused")]
+    assert phases(mirror) == [("received", "ok"), ("verified", "ok"), ("scanned", "refused")]
     note = _scanned(mirror).note
     assert note is not None
     assert "Evil FOUND" in note
     # Again, with the same words: scanned anew, and noted anew.
     _unpack(host, "--scan", f"{path} {{file}}", code=4)
-    assert _phases(mirror)[3:] == [("received", "ok"), ("verified", "ok"), ("scanned", "refused")]
+    assert phases(mirror)[3:] == [("received", "ok"), ("verified", "ok"), ("scanned", "refused")]
     script(host.folder, "exit 0")
     assert "is live" in _unpack(host, "--scan", f"{path} {{file}}")
-    assert _phases(mirror)[6:] == LIVE
+    assert phases(mirror)[6:] == LIVE
 
 
 def test_a_quarantine_for_programs(host: Site) -> None:
@@ -166,7 +157,7 @@ def test_what_is_brought_back_is_scanned(host: Site, mirror: Mirror) -> None:
     assert not lost.exists()
     _unpack(host, "--scan", f"{script(host.folder, 'exit 0')} {{file}}")
     assert lost.exists()
-    assert _phases(mirror)[-4:] == LIVE
+    assert phases(mirror)[-4:] == LIVE
     note = _scanned(mirror).note
     assert note is not None
     assert note.startswith("1 file, ")
@@ -214,10 +205,10 @@ def test_a_scan_that_is_killed_leaves_nothing_served_and_is_done_again(
     os.waitpid(child, 0)
     assert len(list(mirror.state.glob("scan-*"))) == 1
     assert live(mirror) is None
-    assert _phases(mirror) == [("received", "ok"), ("verified", "ok")]
+    assert phases(mirror) == [("received", "ok"), ("verified", "ok")]
     _unpack(host, "--scan", f"{script(host.folder, 'exit 0')} {{folder}}")
     assert list(mirror.state.glob("scan-*")) == []
-    assert _phases(mirror)[2:] == LIVE
+    assert phases(mirror)[2:] == LIVE
 
 
 # As the mirror's setting.
@@ -233,7 +224,7 @@ def test_a_mirror_that_asks_for_a_scan(host: Site, mirror: Mirror) -> None:
     script(host.folder, "exit 0")
     assert "is live" in _unpack(host, "--scan", f"{other} {{folder}}")
     assert (host.folder / "said").read_text() == "x\n"
-    assert _phases(mirror)[-5:] == [*LIVE[:3], *LIVE[2:]]  # both scanners
+    assert phases(mirror)[-5:] == [*LIVE[:3], *LIVE[2:]]  # both scanners
     succeed("policy", host.mirror, "--no-scan")
     assert "scan      not asked for" in succeed("policy", host.mirror).stdout
 
@@ -269,10 +260,10 @@ def test_what_was_scanned_waits_for_approval_and_is_scanned_again(
     assert "exit code 1: new signature" in refused.stderr
     _assert_nothing_served(mirror)
     assert len(waiting_in(mirror)) == 1
-    assert _phases(mirror)[-1] == ("scanned", "refused")
+    assert phases(mirror)[-1] == ("scanned", "refused")
     script(host.folder, "exit 0")
     succeed(*words)
-    assert _phases(mirror)[-3:] == [("scanned", "ok"), ("approved", "ok"), ("live", "ok")]
+    assert phases(mirror)[-3:] == [("scanned", "ok"), ("approved", "ok"), ("live", "ok")]
 
 
 def test_a_scan_cannot_be_dropped_without_an_approver(host: Site) -> None:

@@ -380,7 +380,7 @@ def test_volumes_through_a_pipe(receiver: Receiver, volumes: list[Path]) -> None
     (one,) = receiver.unpack(Path("-"), pipe=b"".join(path.read_bytes() for path in volumes))
     assert one.published is not None
     check_whole(receiver, WHEELS)
-    assert {entry.medium for entry in read_history(receiver.mirror).entries} == {
+    assert {entry.about.medium for entry in read_history(receiver.mirror).entries} == {
         f"standard input, volume {number}" for number in (1, 2, 3)
     }
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
-import subprocess
-import sys
-import threading
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from bundler.answerer import Answerer, NoAnswerError
 from bundler.mirror.web.markup import Html, element, raw
 
 MAX_README: Final = 256 * 1024
@@ -44,8 +40,8 @@ class Readmes:
     ) -> None:
         self._patience = patience
         self._given_up = 0
-        self._idle = queue.SimpleQueue[_Worker]()
-        self._workers = [_Worker(program) for _ in range(workers or len(os.sched_getaffinity(0)))]
+        self._idle = queue.SimpleQueue[Answerer]()
+        self._workers = [Answerer(program) for _ in range(workers or len(os.sched_getaffinity(0)))]
         for worker in self._workers:
             self._idle.put(worker)
 
@@ -76,69 +72,13 @@ class Readmes:
         try:
             if self._given_up >= MOST_GIVEN_UP:
                 return None
+            if not worker.is_running:
+                worker.ask(["text/plain", ""], _START)
             # So all together take little longer than the first few.
-            found = worker.ask(kind, text, self._patience / (1 + self._given_up))
-            self._given_up += found is _GONE
+            found = worker.ask([kind, text], self._patience / (1 + self._given_up))
             return found if isinstance(found, str) else None
+        except NoAnswerError:
+            self._given_up += 1
+            return None
         finally:
             self._idle.put(worker)
-
-
-_GONE: Final = object()
-"""In place of an answer: the process died, or was ended."""
-
-
-class _Worker:
-    """One process; whoever asks has it for itself."""
-
-    def __init__(self, program: Path) -> None:
-        self._program = program
-        self._child: subprocess.Popen[str] | None = None
-
-    def ask(self, kind: str, text: str, patience: float) -> object:
-        """HTML, None, or `_GONE`."""
-        if self._child is None:
-            self._child = self._start()
-            _answer(self._child, json.dumps(["text/plain", ""]), _START)
-        try:
-            return json.loads(_answer(self._child, json.dumps([kind, text]), patience))
-        except ValueError:
-            self.end()
-            return _GONE
-
-    def end(self) -> None:
-        """End the process; the next question starts another."""
-        child, self._child = self._child, None
-        if child is not None:
-            child.kill()
-            with suppress(OSError):  # what was to be written can no longer be
-                child.communicate()
-
-    def _start(self) -> subprocess.Popen[str]:
-        # Neither this process's secrets nor a module from the folder it was started in.
-        keep = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        return subprocess.Popen(  # noqa: S603 - our own program, by its path
-            [sys.executable, "-P", "-u", str(self._program)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=keep,
-            text=True,
-            encoding="utf-8",
-        )
-
-
-def _answer(child: subprocess.Popen[str], question: str, patience: float) -> str:
-    """One line for another; empty when the process ended, or was ended as it took too long."""
-    if child.stdin is None or child.stdout is None:
-        return ""
-    watch = threading.Timer(patience, child.kill)
-    watch.start()
-    try:
-        child.stdin.write(f"{question}\n")
-        child.stdin.flush()
-        return child.stdout.readline()
-    except OSError:
-        return ""
-    finally:
-        watch.cancel()

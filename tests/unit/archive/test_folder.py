@@ -22,8 +22,8 @@ EMPTY: Mapping[str, bytes] = MappingProxyType({})
 
 
 def finish(writer: FolderWriter) -> VolumeIndex:
-    return writer.finish(
-        stream="web", sequence=7, volume=1, volumes=1, manifest=MANIFEST, head={}, slices={}
+    return writer.finish().index(
+        stream="web", sequence=7, volume=1, volumes=1, manifest=MANIFEST, head={}
     )
 
 

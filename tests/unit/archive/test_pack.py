@@ -17,7 +17,8 @@ import pytest
 import zstandard
 
 from bundler.archive.head import HEAD_LIMIT, head_size, read_head
-from bundler.archive.pack import VolumeWriter, head_reserve
+from bundler.archive.pack import VolumeWriter
+from bundler.archive.reserve import head_reserve
 from bundler.archive.room import LIST_SHARE, Limits, listed
 from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError, DamagedError
@@ -347,6 +348,12 @@ def test_a_reserve_beyond_the_limit_is_refused(
         head_reserve(listed_bytes, {"manifest.json": manifest}, Limits(size=size))
     assert info.value.hint is not None
     assert info.value.hint.startswith(hint)
+
+
+def test_a_volume_that_its_head_would_fill_is_too_small() -> None:
+    with pytest.raises(BundlerError, match="a volume of 1000 bytes is too small: its head") as info:
+        head_reserve(0, {"manifest.json": HEAD_LIMIT}, Limits(size=1000))
+    assert info.value.hint == "give a larger --volume-size"
 
 
 def test_a_head_of_nearly_the_limit_leaves_the_rest_to_the_list() -> None:

@@ -12,7 +12,8 @@ from packaging.utils import NormalizedName
 
 from bundler.archive import spread as module
 from bundler.archive import ustar
-from bundler.archive.pack import VolumeWriter, head_reserve
+from bundler.archive.pack import VolumeWriter
+from bundler.archive.reserve import head_reserve
 from bundler.archive.room import Limits, most_volumes
 from bundler.archive.spread import MOST_VOLUMES, Begin, Spreader
 from bundler.archive.store import BlobStore

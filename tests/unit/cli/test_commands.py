@@ -285,6 +285,15 @@ def test_trust_init_with_a_threshold(home: Home) -> None:
     assert re.fullmatch(r"([0-9a-f]{8} ){7}[0-9a-f]{8}", begun["fingerprint"])
 
 
+def test_trust_init_with_a_key_twice(one_key: Home) -> None:
+    keys = ("--key", "officer", "--key", "officer")
+    result = bundle("trust", "init", "s", *keys, *one_key)
+    assert result.exit_code == 4
+    assert result.stderr == (
+        "error: a key stands twice among the officers\nhint: give each officer's key once\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("threshold", "code", "message"),
     [
@@ -374,6 +383,16 @@ def test_export_and_pin_show_the_same_fingerprint(tmp_path: Path, one_key: Home)
     assert again.stdout.startswith("pinned already: s, root version 1")
     assert tree(mirror) == before
     assert read_json(succeed("trust", "pin", root, "--into", mirror, "--json")) == begun
+
+
+def test_show_of_no_stream(finished: Site, tmp_path: Path) -> None:
+    result = bundle("trust", "show", "tset", *finished.home)
+    assert result.exit_code == 1
+    assert "there is no stream tset" in result.stderr
+    assert "hint: did you mean test? " in result.stderr
+    result = bundle("trust", "show", "--mirror", tmp_path)
+    assert result.exit_code == 1
+    assert f"{tmp_path} is not a mirror" in result.stderr
 
 
 def test_export_of_no_stream(tmp_path: Path, home: Home) -> None:
@@ -591,3 +610,39 @@ def test_a_hostile_profile_commands_no_terminal(finished: Site, tmp_path: Path) 
         assert result.exit_code in {3, 6}, result.output
         assert CONTROL.findall(result.output) == []
         assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "command", "message"),
+    [
+        (["--json"], "", "No such option: --json"),
+        (["creat", "--json"], "", "No such command 'creat'."),
+        (["create", "web.toml", "--json"], " create", "Missing option '--output' / '-o'."),
+        (["unpack", "--jso", "--json"], " unpack", "No such option: --jso"),
+        (["trust", "--json"], " trust", "No such option: --json"),
+        (
+            ["approve", "m", "0", "--key", "k", "--json"],
+            " approve",
+            "Invalid value for 'SEQUENCE': Input should be greater than or equal to 1",
+        ),
+        (
+            ["create", "-o", "out", "--json"],
+            " create",
+            "Invalid value: give a PROFILE, or --resume STAGED, or --resend LIST",
+        ),
+    ],
+)
+def test_wrong_usage_is_told_to_programs_too(words: list[str], command: str, message: str) -> None:
+    result = bundle(*words)
+    assert result.exit_code == 2
+    error = read_json(result)["error"]
+    assert error.pop("message").startswith(message)
+    assert error == {"code": "usage", "exit-code": 2, "hint": f"bundle{command} --help"}
+    assert "Usage: bundle" in result.stderr
+
+
+def test_wrong_usage_is_told_to_people_on_stderr_only() -> None:
+    result = bundle("create", "web.toml")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Missing option" in result.stderr

@@ -297,6 +297,9 @@ def test_an_error_without_a_hint(capsys: Capture) -> None:
         (errno.ENOSPC, "hint: make room on that disk and run the same command again\n"),
         (errno.EACCES, "hint: check who owns it and who may read and write it\n"),
         (errno.EPERM, "hint: check who owns it and who may read and write it\n"),
+        (errno.EROFS, "hint: that disk can only be read: name a place on another one\n"),
+        (errno.EISDIR, "hint: it is a folder: name a file\n"),
+        (errno.ENOTDIR, "hint: a part of that path is a file: name a folder\n"),
         (errno.EIO, ""),
     ],
 )
@@ -316,8 +319,22 @@ def test_a_file_that_is_not_there(capsys: Capture, tmp_path: Path) -> None:
     path = tmp_path / "Missing"
     assert run(lambda _out: print(path.read_bytes()), as_json=True) == 1
     shown = capsys.readouterr()
-    assert shown.err == f"error: {path}: no such file or directory\n"
+    assert shown.err == (
+        f"error: {path}: no such file or directory\n"
+        "hint: check how it is spelt, and the folder that the path is seen from\n"
+    )
     assert json.loads(shown.out)["error"]["code"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [(None, "it is a folder: name a file"), ("ask Ben", "ask Ben")],
+)
+def test_an_error_that_the_system_has_caused(capsys: Capture, hint: str | None, shown: str) -> None:
+    error = BundlerError("x cannot be read", hint=hint)
+    error.__cause__ = IsADirectoryError(errno.EISDIR, "Is a directory")
+    assert run(raising(error)) == 1
+    assert capsys.readouterr().err == f"error: x cannot be read\nhint: {shown}\n"
 
 
 def test_interrupted(capsys: Capture) -> None:

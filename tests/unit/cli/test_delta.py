@@ -14,13 +14,13 @@ from securesystemslib.signer import CryptoSigner
 from bundler.model.artifact import Sha256
 from bundler.model.receipt import Live, Receipt
 from bundler.model.resend import LostBlob, LostVolume, encode, write_list
-from bundler.receive import read_volume_head
 from bundler.records import packings, read_manifest, recorded, sha256_of
 from bundler.trust.authority import Authority
 from bundler.trust.receipt import sign_receipt
 from tests.fakes.ceremony import Ceremony, ceremony
 from tests.fakes.command import Site, bundle, read_json, site, succeed, tree
 from tests.fakes.mirrors import without_serials
+from tests.fakes.volumes import read_volume_head
 from tests.fakes.wheels import build_wheel
 
 
@@ -28,9 +28,7 @@ from tests.fakes.wheels import build_wheel
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Two sequences, the second with another `app`; the first is live."""
     with site(tmp_path_factory.mktemp("site")) as host:
-        assert host.create().exit_code == 0
-        host.index.add(*build_wheel("app", "2.0", requires=["lib>=1"]))
-        assert host.create().exit_code == 0
+        host.make_sequences(2)
         succeed("unpack", host.volume(), "--into", host.mirror)
         yield host
 

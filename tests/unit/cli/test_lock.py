@@ -263,8 +263,20 @@ def test_a_folder_that_cannot_be_written(host: Site) -> None:
     folder(host).write_text("precious")
     result = lock(host)
     assert result.exit_code == 1
-    assert f"error: {folder(host)}: " in result.stderr
+    assert f"error: {folder(host)} is not a folder\n" in result.stderr
     assert folder(host).read_text() == "precious"
+    assert not host.index.requests
+
+
+def test_a_lock_that_cannot_be_written(host: Site) -> None:
+    lock(host)
+    (path, *_) = sorted(folder(host).iterdir())
+    path.unlink()
+    path.mkdir()
+    result = lock(host)
+    assert result.exit_code == 1
+    assert f"error: {path}" in result.stderr
+    assert "hint: it is a folder: name a file\n" in result.stderr
 
 
 @pytest.mark.parametrize("path", [".", "none.toml"])
@@ -400,9 +412,9 @@ def test_a_bundle_that_is_not_proven_is_not_signed(
     def lacking(self: BundledIndex, documents: Any, metadata: Any) -> None:
         whole(self, [each for each in documents if each.name != "lib"], metadata)
 
-    def finish(self: VolumeWriter, **words: Any) -> Any:
+    def finish(self: VolumeWriter) -> Any:
         finished.append(True)
-        return packed(self, **words)
+        return packed(self)
 
     packed = VolumeWriter.finish
     monkeypatch.setattr(BundledIndex, "__init__", lacking)

@@ -97,6 +97,15 @@ def test_what_is_no_volume(host: Site) -> None:
     assert "is not a bundle volume" in result.stderr
 
 
+def test_what_is_no_folder_is_seen_before_anything_is_read(host: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = bundle("revolume", *volumes(host.out), "-o", tmp_path / "file", *host.home)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"error: {tmp_path / 'file'} is not a folder\nhint: give a folder with -o\n"
+    )
+
+
 def test_a_damaged_volume(host: Site) -> None:
     path = volumes(host.out)[1]
     shutil.rmtree(host.folder / "home" / "cache")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -265,10 +268,32 @@ def test_create_without_an_authority_says_what_to_run(host: Site) -> None:
     assert "`bundle trust init other --key NAME`" in result.stderr
 
 
+def test_the_index_is_not_asked_for_a_stream_that_is_not_there(host: Site) -> None:
+    host.profile.write_text(host.profile.read_text().replace('"test"', '"tset"'))
+    words = ["create", str(host.profile), "-o", str(host.out), *host.home]
+    result = subprocess.run(
+        [sys.executable, "-m", "bundler", *words], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: there is no stream tset\nhint: did you mean test? ")
+    assert not host.index.requests
+    assert not host.out.exists()
+
+
+def test_a_key_that_is_not_there_is_told_before_the_network(host: Site) -> None:
+    (host.folder / "home" / "keys" / "officer.key").unlink()
+    host.profile.write_text(host.profile.read_text().replace(host.index.url, "http://127.0.0.1:9/"))
+    result = host.create()
+    assert result.exit_code == 4
+    assert result.stderr.startswith("error: 1 of the keys for timestamp must sign; 0 at hand")
+    assert "127.0.0.1" not in result.stderr
+    assert not host.out.exists()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[targets]", "[product]", "product: there is no such key"),
+        ("[targets]", "[product]", "product: there is no such table; there are [profile], "),
         ('["3.12"]', "3.12", "targets.python: Input should be a valid list"),
         ('["app"]', '["app >>1"]', "profile.requirements[0]"),
         (LINUX, "amiga", "targets.platforms[0]: unknown platform 'amiga'"),
@@ -287,6 +312,56 @@ def test_a_profile_that_is_not_there(host: Site) -> None:
     result = bundle("create", host.folder / "none.toml", "-o", host.out, *host.home)
     assert result.exit_code == 1
     assert f"{host.folder / 'none.toml'}: no such file or directory" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"\x28\xb5\x2f\xfd", "not UTF-8 text: "),
+        (b"hello", "not TOML: "),
+        (b"", "profile: this table"),
+    ],
+)
+def test_what_is_no_profile(host: Site, content: bytes, fault: str) -> None:
+    host.profile.write_bytes(content)
+    result = host.create()
+    assert result.exit_code == 3
+    assert result.stderr.startswith(f"error: {host.profile}: {fault}")
+    assert "hint: docs/profile.md explains every key; bundle init writes" in result.stderr
+
+
+def test_a_folder_is_no_profile(host: Site) -> None:
+    result = bundle("create", host.folder, "-o", host.out, *host.home)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"error: {host.folder}: is a directory\nhint: it is a folder: name a file\n"
+    )
+
+
+@pytest.mark.parametrize("below", ["", "x/y"])
+def test_what_cannot_be_a_folder_is_seen_before_anything_is_fetched(host: Site, below: str) -> None:
+    host.out.write_text("")
+    result = bundle("create", host.profile, "-o", host.out / below, *host.home)
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {host.out} is not a folder\nhint: give a folder with -o\n"
+    assert not host.index.requests
+    result = bundle("lock", host.profile, "-o", host.out, *host.home)
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {host.out} is not a folder\nhint: give a folder with -o\n"
+
+
+def test_a_folder_that_is_not_ours_is_seen_before_anything_is_fetched(
+    host: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Tests may run as root, who may write anywhere.
+    monkeypatch.setattr(os, "access", lambda path, _mode: path != host.folder)
+    result = host.create()
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"error: {host.folder}: this account may not write there\n"
+        "hint: give another folder with -o\n"
+    )
+    assert not host.index.requests
 
 
 def test_no_solution(host: Site) -> None:

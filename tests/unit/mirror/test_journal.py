@@ -18,13 +18,14 @@ from bundler.mirror import journal as module
 from bundler.mirror.entry import (
     MAX_LINE,
     NOTHING,
+    About,
     BrokenChainError,
     Entry,
     Head,
     digest_of,
     read_chain,
 )
-from bundler.mirror.journal import About, Journal, Operator, read_anyway, read_history
+from bundler.mirror.journal import Journal, Operator, read_anyway, read_history
 from bundler.mirror.layout import Mirror
 from tests.fakes.journals import MOMENT, OPERATOR, head_of, lines
 from tests.fakes.trust import digest
@@ -52,7 +53,7 @@ def _chained(count: int) -> list[bytes]:
             time="2026-01-31T12:00:00Z",
             operator="olga",
             phase="received",
-            sequence=number,
+            about=About(sequence=number),
             previous=digest_of(found[-1]) if found else NOTHING,
         )
         found.append(entry.to_line())
@@ -85,13 +86,7 @@ def test_what_is_written_is_read(mirror: Mirror) -> None:
         time="2026-01-31T12:00:00Z",
         operator="olga",
         phase="verified",
-        medium=about.medium,
-        volume=about.volume,
-        stream="web",
-        sequence=1,
-        manifest=about.manifest,
-        index=about.index,
-        key=about.key,
+        about=about,
         previous=NOTHING,
     )
     assert (second.number, second.result, second.note) == (2, "refused", "ä\nno")
@@ -115,8 +110,8 @@ def test_odd_and_endless_texts_are_written_as_utf_8(mirror: Mirror) -> None:
         "received", "refused", note="\N{PILE OF POO}" * 9000, about=About(medium=path, volume=path)
     )
     entry = read_history(mirror).entries[0]
-    assert entry.medium is not None
-    assert entry.medium.startswith("/media/?\n\x1b[31mxxx")
+    assert entry.about.medium is not None
+    assert entry.about.medium.startswith("/media/?\n\x1b[31mxxx")
     assert len(lines(mirror)) == 1
     assert len(lines(mirror)[0]) < MAX_LINE
 
@@ -136,11 +131,11 @@ def test_the_line_that_says_what_is_live_is_the_newest_of_its_stream(mirror: Mir
     journal.write("received", about=About(stream="web", sequence=3))
     found = journal.live("web")
     assert found is not None
-    assert found.sequence == 1
+    assert found.about.sequence == 1
     journal.write("rolled-back", about=About(stream="web", sequence=9))
     again = Journal.open(mirror, OPERATOR).live("web")
     assert again is not None
-    assert again.sequence == 9
+    assert again.about.sequence == 9
 
 
 # What somebody may do to the file, and the line that is named.

@@ -67,7 +67,7 @@ def test_the_journal_says_what_was_stated(mirror: Mirror) -> None:
     (entry,) = read_history(mirror).entries
     assert (entry.phase, entry.result, entry.operator) == ("receipt", "ok", "olga")
     assert entry.note == "stated as live: web 7"
-    assert entry.key == fingerprint(issued.key)
+    assert entry.about.key == fingerprint(issued.key)
 
 
 def test_of_one_stream_only(mirror: Mirror) -> None:

@@ -169,7 +169,23 @@ def test_unknown_platform(name: str) -> None:
         f"unknown platform {name!r}; known are uv's names and the platform tags of wheels, such as"
         " x86_64-manylinux_2_28, x86_64-pc-windows-msvc, macosx_14_0_arm64"
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+    with pytest.raises(ValueError, match=rf"^{re.escape(message)}(; did you mean [^?]+\?)?$"):
+        parse_platform(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("linx", "; did you mean linux?"),
+        ("x86_64-manylinux-2_28", "; did you mean x86_64-manylinux_2_28?"),
+        ("x86_64-manylinux_2_4", "; did you mean x86_64-manylinux_2_28?"),
+        ("x86-64", " x86_64-unknown-linux-gnu or x86_64-unknown-linux-musl?"),
+        ("beos", "macosx_14_0_arm64"),
+        ("", "macosx_14_0_arm64"),
+    ],
+)
+def test_what_was_meant_is_guessed(name: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"{re.escape(meant)}$"):
         parse_platform(name)
 
 

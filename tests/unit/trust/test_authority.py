@@ -22,6 +22,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from bundler.errors import BundlerError, DamagedError, TrustError
 from bundler.model.canonical import canonical
 from bundler.trust.authority import Authority
+from bundler.trust.drafts import is_draft, remember_draft
 from bundler.trust.holders import KeyHolder
 from bundler.trust.keys import fingerprint
 from bundler.trust.pending import add
@@ -187,10 +188,10 @@ def test_a_draft_is_signed_elsewhere(tmp_path: Path) -> None:
     authority, now = stream.authority, the_time()
     data = make_manifest().to_bytes()
     word = authority.draft(data, 1, officers[:1], now)
-    assert not authority.drafted(word)
-    authority.remember_draft(word)
+    assert not is_draft(authority.folder, word)
+    remember_draft(authority.folder, word)
     whole = add(word, Targets, [authority.root], officers[1:])
-    assert authority.drafted(whole)
+    assert is_draft(authority.folder, whole)
     for targets, time, reason in (
         (word, now, "2 of the officers' keys must sign; 1 have, missing: "),
         (whole, now + LIFETIMES.targets, "what the officers signed expired on "),
