@@ -100,6 +100,12 @@ class Guard:
         """Whether only who is known may ask for a path."""
         return self._credentials is not None and path not in {HEALTH, METRICS}
 
+    def known(self, headers: Mapping[str, str]) -> str | None:
+        """The name of who asks, if that can be said at once; None if not."""
+        if self._credentials is None:
+            raise ValueError("nobody has a name here")
+        return self._credentials.known(headers.get("authorization"), self._clock())
+
     async def name(self, client: Client, headers: Mapping[str, str]) -> str | Refusal:
         """The name of who asks, or why not."""
         if self._credentials is None:
