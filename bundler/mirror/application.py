@@ -100,7 +100,9 @@ class Application:
             user = self.guard.known(headers)
             if user is None:
                 return False
-        refusal = self.guard.refuse(self.guard.client(scope.client, headers), path)
+        refusal = None
+        if not self.guard.is_open():
+            refusal = self.guard.refuse(self.guard.client(scope.client, headers), path)
         if refusal:
             user, sent = None, self._refuse(wire, refusal)
         else:
@@ -167,7 +169,7 @@ class Application:
 
 
 def _joined(items: Iterable[tuple[str, str]]) -> dict[str, str]:
-    lines = list(items)
+    lines = tuple(items)
     joined = dict(lines)
     if len(joined) == len(lines):
         return joined

@@ -40,7 +40,7 @@ class Counters:
     def answered(self, status: int, size: int, seconds: float) -> None:
         """Count a request: its status, bytes of body as promised, and time until the answer."""
         start = self.row * COLUMNS
-        bucket = bisect_left(_BUCKETS, seconds)
+        bucket = 0 if seconds <= _BUCKETS[0] else bisect_left(_BUCKETS, seconds)
         with self._lock:
             self.table[start + status // 100 - 1] += 1
             self.table[start + _BYTES] += size

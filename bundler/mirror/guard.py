@@ -84,6 +84,10 @@ class Guard:
         """Who asks, by the address and port at the other end."""
         return client_of(peer.rpartition(":")[0], headers, self._rules.proxies)
 
+    def is_open(self) -> bool:
+        """Whether no address is refused a page; `refuse` need not be asked for one then."""
+        return not self._rules.allow and self._rate is None
+
     def refuse(self, client: Client, path: str) -> Refusal | None:
         """What can be said without a name; None lets the request on."""
         if self._rules.allow and not is_in(client.address, self._rules.allow):

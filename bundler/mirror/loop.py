@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context
 from types import CoroutineType
-from typing import Protocol, TypeGuard, TypeVarTuple
+from typing import TypeVarTuple
 
 import uvloop
 from granian import loops
@@ -21,13 +21,6 @@ from granian import loops
 from bundler.mirror.wire import Scope, Wire
 
 _Arguments = TypeVarTuple("_Arguments")
-
-
-class _Handed(Protocol):
-    """A request on its way from thread to thread."""
-
-    scope: Scope
-    proto: Wire
 
 
 class Loop(uvloop.Loop):
@@ -48,8 +41,8 @@ class Loop(uvloop.Loop):
     ) -> asyncio.Handle:
         """As ever; but the coroutine of a request that is answered at once is not called."""
         if self.at_once is not None and args and isinstance(args[0], CoroutineType):
-            handed = args[-1]
-            if _is_request(handed) and self.at_once(handed.scope, handed.proto):
+            scope, proto = getattr(args[-1], "scope", None), getattr(args[-1], "proto", None)
+            if scope and proto and self.at_once(scope, proto):
                 args[0].close()
                 return self._answered
         return super().call_soon_threadsafe(callback, *args, context=context)
@@ -61,7 +54,3 @@ def make_loop() -> asyncio.AbstractEventLoop:
     loop = Loop()
     asyncio.set_event_loop(loop)
     return loop
-
-
-def _is_request(handed: object) -> TypeGuard[_Handed]:
-    return hasattr(handed, "scope") and hasattr(handed, "proto")
