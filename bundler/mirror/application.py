@@ -20,6 +20,7 @@ from bundler.mirror.counters import CONTENT_TYPE, Counters
 from bundler.mirror.exchange import Request, Response
 from bundler.mirror.generations import live_number
 from bundler.mirror.guard import METRICS, Guard, Refusal
+from bundler.mirror.listening import give_up_stalled
 from bundler.mirror.live_pages import LivePages
 from bundler.mirror.loop import Loop
 from bundler.mirror.respond import respond, respond_from_memory
@@ -39,6 +40,7 @@ class Application:
         clock: The time of day.
         seconds: A clock that never goes back.
         parent: The process whose end ends this one.
+        stall_seconds: When a client that takes nothing of its answer is given up.
     """
 
     pages: LivePages
@@ -49,11 +51,14 @@ class Application:
     clock: Callable[[], datetime]
     seconds: Callable[[], float]
     parent: int
+    stall_seconds: float = 60
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called once, before the first request."""
         if isinstance(loop, Loop):
             loop.at_once = self.at_once
+        # The server listens by the time that the loop runs.
+        loop.call_soon(give_up_stalled, self.stall_seconds)
         self._tick(loop)
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:

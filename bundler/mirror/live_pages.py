@@ -31,7 +31,7 @@ _GZIP_FORMAT = 31  # zlib's word for the largest window within a gzip header
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _TRIES = 5
-_BOUND = 32 * 1024 * 1024
+_BOUND = 24 * 1024 * 1024
 
 _MOMENT = 0.05  # seconds that the link is not looked at again
 
