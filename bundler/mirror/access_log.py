@@ -7,18 +7,18 @@ collected for a moment and written by one call, so that several processes can sh
 
 from __future__ import annotations
 
-import json
 import os
 import sys
+import threading
 from dataclasses import dataclass, field
 from datetime import datetime
+from json.encoder import encode_basestring_ascii as _quote
 from pathlib import Path
 
 from bundler.errors import BundlerError
 
 _MAX_PATH = 1000
 _MAX_AGENT = 200
-_FULL = 32 * 1024  # bytes
 _STDERR = "-"
 
 
@@ -47,42 +47,46 @@ class Entry:
 
     def to_line(self) -> bytes:
         """As JSON in ASCII."""
-        found = {
-            "time": self.time.isoformat(timespec="milliseconds"),
-            "client": self.client,
-            "user": self.user,
-            "method": self.method[:20],
-            "path": self.path[:_MAX_PATH],
-            "status": self.status,
-            "bytes": self.size,
-            "seconds": round(self.seconds, 6),
-            "agent": self.agent[:_MAX_AGENT],
-        }
-        return json.dumps(found, separators=(",", ":")).encode() + b"\n"
+        user = "null" if self.user is None else _quote(self.user)
+        # Several times as quick as an encoder, for what is done for each request.
+        line = (
+            f'{{"time":"{self.time.isoformat(timespec="milliseconds")}",'
+            f'"client":{_quote(self.client)},"user":{user},'
+            f'"method":{_quote(self.method[:20])},"path":{_quote(self.path[:_MAX_PATH])},'
+            f'"status":{self.status},"bytes":{self.size},"seconds":{self.seconds:.6f},'
+            f'"agent":{_quote(self.agent[:_MAX_AGENT])}}}\n'
+        )
+        return line.encode()
 
 
 @dataclass(slots=True)
 class AccessLog:
-    """Lines on their way to a file; `flush` it every moment, and at the end.
+    """Lines on their way to a file; `flush` it every moment, and at the end. Threads may share it.
 
     Attributes:
         number: The file's descriptor.
     """
 
     number: int
-    _lines: bytearray = field(default_factory=bytearray)
+    _lines: list[bytes] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, entry: Entry) -> None:
-        """Note a request."""
-        self._lines += entry.to_line()
-        if len(self._lines) >= _FULL:
-            self.flush()
+        """Note a request; nothing is written, so that this is quick and cannot fail."""
+        line = entry.to_line()
+        with self._lock:
+            self._lines.append(line)
 
     def flush(self) -> None:
-        """Write what was noted."""
-        if self._lines:
-            os.write(self.number, self._lines)
-            self._lines.clear()
+        """Write what was noted; what cannot be written is lost.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        with self._lock:
+            lines, self._lines = self._lines, []
+        if lines:
+            os.write(self.number, b"".join(lines))
 
 
 def open_log(path: Path) -> AccessLog:

@@ -11,65 +11,24 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from bundler.errors import BundlerError
 from bundler.mirror.access_log import AccessLog, Entry
-from bundler.mirror.clients import Client
 from bundler.mirror.counters import CONTENT_TYPE, Counters
 from bundler.mirror.exchange import Request, Response
 from bundler.mirror.generations import live_number
 from bundler.mirror.guard import METRICS, Guard, Refusal
+from bundler.mirror.listening import give_up_stalled
 from bundler.mirror.live_pages import LivePages
+from bundler.mirror.loop import Loop
 from bundler.mirror.respond import respond, respond_from_memory
+from bundler.mirror.wire import Scope, Wire
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?", re.ASCII)
 _TICK = 0.5  # seconds between two looks at the log and the parent
-_SERVER = "bundler"
-
-
-class Headers(Protocol):
-    """Of a request, as the server has them."""
-
-    def items(self) -> Iterable[tuple[str, str]]:
-        """Names in lower case, and values; a name may come more than once."""
-        ...
-
-
-class Scope(Protocol):
-    """What the server knows of a request."""
-
-    proto: str
-    client: str
-    scheme: str
-    method: str
-    path: str
-    authority: str | None
-
-    @property
-    def headers(self) -> Headers:
-        """The request's."""
-        ...
-
-
-class Wire(Protocol):
-    """How the server wants an answer."""
-
-    def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None:
-        """No body."""
-        ...
-
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """A body from memory."""
-        ...
-
-    def response_file_range(
-        self, status: int, headers: list[tuple[str, str]], file: str, start: int, end: int
-    ) -> None:
-        """A body from a file, without the byte at `end`."""
-        ...
+_SERVER = ("Server", "bundler")
 
 
 @dataclass(slots=True)
@@ -81,6 +40,7 @@ class Application:
         clock: The time of day.
         seconds: A clock that never goes back.
         parent: The process whose end ends this one.
+        stall_seconds: When a client that takes nothing of its answer is given up.
     """
 
     pages: LivePages
@@ -91,9 +51,14 @@ class Application:
     clock: Callable[[], datetime]
     seconds: Callable[[], float]
     parent: int
+    stall_seconds: float = 60
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called once, before the first request."""
+        if isinstance(loop, Loop):
+            loop.at_once = self.at_once
+        # The server listens by the time that the loop runs.
+        loop.call_soon(give_up_stalled, self.stall_seconds)
         self._tick(loop)
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
@@ -103,37 +68,85 @@ class Application:
 
     async def __rsgi__(self, scope: Scope, wire: Wire) -> None:
         """Answer one request."""
-        if scope.proto != "http":
+        if scope.proto != "http" or self.at_once(scope, wire):
             return
         started = self.seconds()
+        path = scope.path
         headers = _joined(scope.headers.items())
-        request = Request(scope.method, scope.path, headers)
         client = self.guard.client(scope.client, headers)
-        user, answer = await self._decide(client, request, scope)
-        _send(wire, answer)
-        self._note(request, client, user, answer, self.seconds() - started)
-
-    async def _decide(
-        self, client: Client, request: Request, scope: Scope
-    ) -> tuple[str | None, Response]:
-        refusal = self.guard.refuse(client, request.path)
         user = None
-        if refusal is None and self.guard.needs_name(request.path):
-            found = await self.guard.name(client, request.headers)
+        refusal = self.guard.refuse(client, path)
+        if refusal is None and self.guard.needs_name(path):
+            found = await self.guard.name(client, headers)
             if isinstance(found, Refusal):
                 refusal = found
             else:
                 user = found
         if refusal:
-            self.counters.refused(refusal.reason)
-            return None, refusal.answer
-        if request.path == METRICS:
-            return None, await asyncio.to_thread(self._figures)
-        answer = respond_from_memory(self.pages, request)
+            sent = self._refuse(wire, refusal)
+        else:
+            request = Request(scope.method, path, headers, self._base(scope, headers))
+            sent = _send(wire, await asyncio.to_thread(self._respond, request))
+        self._note(scope, headers, user, sent, started)
+
+    def at_once(self, scope: Scope, wire: Wire) -> bool:
+        """Answer one request if that takes neither a disk nor a slow hash; in any thread.
+
+        What is not answered is not counted either.
+        """
+        started = self.seconds()
+        path = scope.path
+        headers = _joined(scope.headers.items())
+        answer = respond_from_memory(self.pages, scope.method, path, headers)
         if answer is None:
-            request = replace(request, base_url=self._base(scope, request.headers))
-            answer = await asyncio.to_thread(respond, self.pages, request)
-        return user, answer
+            return False
+        user = None
+        if self.guard.needs_name(path):
+            user = self.guard.known(headers)
+            if user is None:
+                return False
+        refusal = None
+        if not self.guard.is_open():
+            refusal = self.guard.refuse(self.guard.client(scope.client, headers), path)
+        if refusal:
+            user, sent = None, self._refuse(wire, refusal)
+        else:
+            sent = _send_bytes(wire, *answer)
+        self._note(scope, headers, user, sent, started)
+        return True
+
+    def _refuse(self, wire: Wire, refusal: Refusal) -> tuple[int, int]:
+        self.counters.refused(refusal.reason)
+        return _send(wire, refusal.answer)
+
+    def _note(
+        self,
+        scope: Scope,
+        headers: Mapping[str, str],
+        user: str | None,
+        sent: tuple[int, int],
+        started: float,
+    ) -> None:
+        status, size = sent
+        seconds = self.seconds() - started
+        self.counters.answered(status, size, seconds)
+        if self.log:
+            self.log.add(
+                Entry(
+                    self.clock(),
+                    str(self.guard.client(scope.client, headers).address),
+                    user,
+                    scope.method,
+                    scope.path,
+                    status,
+                    size,
+                    seconds,
+                    headers.get("user-agent", ""),
+                )
+            )
+
+    def _respond(self, request: Request) -> Response:
+        return self._figures() if request.path == METRICS else respond(self.pages, request)
 
     def _figures(self) -> Response:
         try:
@@ -150,51 +163,45 @@ class Application:
         host = scope.authority or headers.get("host", "")
         return f"{scope.scheme}://{host}/" if _HOST.fullmatch(host) else "/"
 
-    def _note(
-        self, request: Request, client: Client, user: str | None, answer: Response, seconds: float
-    ) -> None:
-        size = answer.file.length if answer.file else len(answer.body)
-        self.counters.answered(answer.status, size, seconds)
-        if self.log:
-            agent = request.headers.get("user-agent", "")
-            self.log.add(
-                Entry(
-                    self.clock(),
-                    str(client.address),
-                    user,
-                    request.method,
-                    request.path,
-                    answer.status,
-                    size,
-                    seconds,
-                    agent,
-                )
-            )
-
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self.log:
-            self.log.flush()
         if os.getppid() != self.parent:
             # Nobody is left who could tell this process to end.
             os.kill(os.getpid(), signal.SIGTERM)
             return
         loop.call_later(_TICK, self._tick, loop)
+        if self.log:
+            self.log.flush()
 
 
 def _joined(items: Iterable[tuple[str, str]]) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for name, value in items:
+    lines = tuple(items)
+    joined = dict(lines)
+    if len(joined) == len(lines):
+        return joined
+    joined.clear()
+    for name, value in lines:
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return joined
 
 
-def _send(wire: Wire, answer: Response) -> None:
-    headers = [*answer.headers.items(), ("Server", _SERVER)]
-    if answer.file:
-        part = answer.file
-        end = part.offset + part.length
-        wire.response_file_range(answer.status, headers, str(part.path), part.offset, end)
-    elif answer.body:
-        wire.response_bytes(answer.status, headers, answer.body)
+def _send(wire: Wire, answer: Response) -> tuple[int, int]:
+    """Its status, and the bytes of its body."""
+    lines = list(answer.headers.items())
+    part = answer.file
+    if part is None or part.length == 0:
+        return _send_bytes(wire, answer.status, lines, answer.body)
+    lines.append(_SERVER)
+    end = part.offset + part.length
+    wire.response_file_range(answer.status, lines, str(part.path), part.offset, end)
+    return answer.status, part.length
+
+
+def _send_bytes(
+    wire: Wire, status: int, lines: list[tuple[str, str]], body: bytes
+) -> tuple[int, int]:
+    lines.append(_SERVER)
+    if body:
+        wire.response_bytes(status, lines, body)
     else:
-        wire.response_empty(answer.status, headers)
+        wire.response_empty(status, lines)
+    return status, len(body)

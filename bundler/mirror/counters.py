@@ -6,8 +6,10 @@ the rows up.
 
 from __future__ import annotations
 
+import threading
+from bisect import bisect_left
 from collections.abc import Iterator, MutableSequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _CLASSES = ("1xx", "2xx", "3xx", "4xx", "5xx")
@@ -24,7 +26,7 @@ COLUMNS = _FIRST_REFUSED + len(_REFUSED)
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """One process's row of the table.
+    """One process's row of the table; its threads may share it.
 
     Attributes:
         table: Rows of `COLUMNS` numbers, one after the other, 0.0 at first.
@@ -33,21 +35,23 @@ class Counters:
 
     table: MutableSequence[float]
     row: int
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def answered(self, status: int, size: int, seconds: float) -> None:
         """Count a request: its status, bytes of body as promised, and time until the answer."""
         start = self.row * COLUMNS
-        self.table[start + status // 100 - 1] += 1
-        self.table[start + _BYTES] += size
-        self.table[start + _SECONDS] += seconds
-        for number, bound in enumerate(_BUCKETS):
-            if seconds <= bound:
-                self.table[start + _FIRST_BUCKET + number] += 1
-                break
+        bucket = 0 if seconds <= _BUCKETS[0] else bisect_left(_BUCKETS, seconds)
+        with self._lock:
+            self.table[start + status // 100 - 1] += 1
+            self.table[start + _BYTES] += size
+            self.table[start + _SECONDS] += seconds
+            if bucket < len(_BUCKETS):
+                self.table[start + _FIRST_BUCKET + bucket] += 1
 
     def refused(self, reason: str) -> None:
         """Count a refusal: by "address", "credentials" or "rate"."""
-        self.table[self.row * COLUMNS + _FIRST_REFUSED + _REFUSED.index(reason)] += 1
+        with self._lock:
+            self.table[self.row * COLUMNS + _FIRST_REFUSED + _REFUSED.index(reason)] += 1
 
     def render(self, generation: int | None) -> bytes:
         """The figures of all processes; the generation is the live one's number."""

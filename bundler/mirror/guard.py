@@ -84,6 +84,10 @@ class Guard:
         """Who asks, by the address and port at the other end."""
         return client_of(peer.rpartition(":")[0], headers, self._rules.proxies)
 
+    def is_open(self) -> bool:
+        """Whether no address is refused a page; `refuse` need not be asked for one then."""
+        return not self._rules.allow and self._rate is None
+
     def refuse(self, client: Client, path: str) -> Refusal | None:
         """What can be said without a name; None lets the request on."""
         if self._rules.allow and not is_in(client.address, self._rules.allow):
@@ -99,6 +103,12 @@ class Guard:
     def needs_name(self, path: str) -> bool:
         """Whether only who is known may ask for a path."""
         return self._credentials is not None and path not in {HEALTH, METRICS}
+
+    def known(self, headers: Mapping[str, str]) -> str | None:
+        """The name of who asks, if that can be said at once; None if not."""
+        if self._credentials is None:
+            raise ValueError("nobody has a name here")
+        return self._credentials.known(headers.get("authorization"), self._clock())
 
     async def name(self, client: Client, headers: Mapping[str, str]) -> str | Refusal:
         """The name of who asks, or why not."""

@@ -1,9 +1,11 @@
-"""The address and port of a server, and when somebody listens there."""
+"""The address and port of a server, when somebody listens there, and how long it waits to send."""
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import stat
 from collections.abc import Callable
 
 from bundler.errors import BundlerError
@@ -54,3 +56,36 @@ def once_connected(address: tuple[str, int], then: Callable[[], None]) -> None:
 
     signal.signal(signal.SIGALRM, look)
     signal.setitimer(signal.ITIMER_REAL, _LOOK)
+
+
+def give_up_stalled(seconds: float) -> int:
+    """Let the connections that this process accepts from now on end when nothing can be sent.
+
+    The server has no bound for that, but Linux has: the time that data may wait for a client
+    that takes none of it (TCP_USER_TIMEOUT of tcp(7)). Accepted sockets inherit it from the one
+    that listens, which is found among the open files, because the server does not name it.
+
+    Returns:
+        How many sockets listen; 0 on other systems, where nothing is bound.
+    """
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is None:
+        return 0
+    found = 0
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - the names are all that is needed
+        try:
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as opened:
+                if _listens(opened):
+                    opened.setsockopt(socket.IPPROTO_TCP, option, round(seconds * 1000))
+                    found += 1
+        except OSError:  # it was closed meanwhile, as the list of files itself is
+            continue
+    return found
+
+
+def _listens(opened: socket.socket) -> bool:
+    return opened.family in {socket.AF_INET, socket.AF_INET6} and bool(
+        opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    )

@@ -31,7 +31,8 @@ _GZIP_FORMAT = 31  # zlib's word for the largest window within a gzip header
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _TRIES = 5
-_BOUND = 32 * 1024 * 1024
+_BOUND = 24 * 1024 * 1024
+_BESIDE = 800  # bytes: name, tag, status and the rest that Python needs for a small page
 
 _MOMENT = 0.05  # seconds that the link is not looked at again
 
@@ -162,11 +163,15 @@ class LivePages:
     def _keep(self, key: tuple[str, str, str | None], kept: _Kept) -> None:
         with self._lock:
             former = self._kept.pop(key, None)
-            self._size += len(kept.page.body) - (len(former.page.body) if former else 0)
+            self._size += _weight(kept) - (_weight(former) if former else 0)
             self._kept[key] = kept
             while self._size > self.bound:
                 _, oldest = self._kept.popitem(last=False)
-                self._size -= len(oldest.page.body)
+                self._size -= _weight(oldest)
+
+
+def _weight(kept: _Kept) -> int:
+    return len(kept.page.body) + _BESIDE
 
 
 def _parts(name: str, filename: str) -> tuple[str, ...]:

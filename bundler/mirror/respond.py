@@ -13,6 +13,7 @@ import re
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -71,7 +72,14 @@ _UNFRAMED = {"Content-Security-Policy": "frame-ancestors 'none'"}
 _FOR_EVER = "public, max-age=31536000, immutable"
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 _VARY = {"Vary": "Accept, Accept-Encoding"}
-_OF_PAGES = {**_NOSNIFF, "Cache-Control": REVALIDATE, **_VARY}
+_OF_PAGES = tuple({**_NOSNIFF, "Cache-Control": REVALIDATE, **_VARY}.items())
+_TYPE_LINES = {
+    form: ("Content-Type", _HTML_UTF8 if form == LEGACY_HTML else form) for form in OFFERED
+}
+_USUAL = 512  # characters of a path and two headers; no installer or browser sends as many
+
+Answer = tuple[int, list[tuple[str, str]], bytes]
+"""A status, headers and body, as the server takes them: thousands are made each second."""
 
 
 def respond(pages: LivePages, request: Request) -> Response:
@@ -79,17 +87,31 @@ def respond(pages: LivePages, request: Request) -> Response:
     return _finish(request, _route(pages, request))
 
 
-def respond_from_memory(pages: LivePages, request: Request) -> Response | None:
+def respond_from_memory(
+    pages: LivePages, method: str, path: str, headers: Mapping[str, str]
+) -> Answer | None:
     """Answer one request if that takes no reading from disk; None if it does."""
-    match = _PAGE.fullmatch(request.path)
-    if request.method != "GET" or not match:
+    if method != "GET":
         return None
-    name = match[1] or ""
-    headers = request.headers
-    form, coding = choose_page(headers.get("accept"), headers.get("accept-encoding"))
-    page = form and pages.kept(name, _page_name(form), coding)
+    accept, accept_encoding = headers.get("accept"), headers.get("accept-encoding")
+    usual = len(path) + len(accept or "") + len(accept_encoding or "") <= _USUAL
+    wanted = _wanted(path, accept, accept_encoding) if usual else None
+    if wanted is None:
+        return None
+    name, filename, coding, form = wanted
     # Names that are kept are normal ones: another spelling is read from disk, and redirects.
-    return _page_response(page, form, request) if page and form else None
+    page = pages.kept(name, filename, coding)
+    return _page_answer(page, form, headers.get("if-none-match")) if page else None
+
+
+@lru_cache(maxsize=2048)
+def _wanted(
+    path: str, accept: str | None, accept_encoding: str | None
+) -> tuple[str, str, str | None, str] | None:
+    """The project, file, coding and type of the page that is asked for; None if it is no page."""
+    match = _PAGE.fullmatch(path)
+    form, coding = choose_page(accept, accept_encoding)
+    return (match[1] or "", _page_name(form), coding, form) if match and form else None
 
 
 def _finish(request: Request, answer: Response) -> Response:
@@ -169,7 +191,10 @@ def _page(pages: LivePages, name: str, request: Request) -> Response:
     if form is None:
         return text(406, "pages are served as " + ", ".join(OFFERED), _VARY)
     page = pages.find(name, _page_name(form), coding)
-    return _page_response(page, form, request) if page else _missing(_VARY)
+    if page is None:
+        return _missing(_VARY)
+    status, lines, body = _page_answer(page, form, headers.get("if-none-match"))
+    return Response(status, dict(lines), body)
 
 
 def _for_people(pages: LivePages, path: list[str], request: Request) -> Response | None:
@@ -189,15 +214,14 @@ def _page_name(form: str) -> str:
     return JSON_NAME if form == JSON else HTML_NAME
 
 
-def _page_response(page: Page, form: str, request: Request) -> Response:
-    known = {**_OF_PAGES, "ETag": page.etag}
-    if is_fresh(request.headers.get("if-none-match"), page.etag):
-        return Response(304, known)
+def _page_answer(page: Page, form: str, if_none_match: str | None) -> Answer:
+    lines = [*_OF_PAGES, ("ETag", page.etag)]
+    if if_none_match is not None and is_fresh(if_none_match, page.etag):
+        return 304, lines, b""
     if page.coding:
-        known["Content-Encoding"] = page.coding
-    known["Content-Type"] = _HTML_UTF8 if form == LEGACY_HTML else form
-    known["Content-Length"] = str(len(page.body))
-    return Response(200, known, page.body)
+        lines.append(("Content-Encoding", page.coding))
+    lines += (_TYPE_LINES[form], ("Content-Length", str(len(page.body))))
+    return 200, lines, page.body
 
 
 def _file(mirror: Mirror, digest: str, filename: str, request: Request) -> Response:

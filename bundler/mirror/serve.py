@@ -83,6 +83,7 @@ class Serving:
             client says itself.
         header_seconds: By then, a request must have come with all its headers, and a connection
             that is kept must have been used again.
+        stall_seconds: So long, a client may take nothing of what it is sent; on Linux.
     """
 
     host: str = "127.0.0.1"
@@ -96,6 +97,7 @@ class Serving:
     access_log: Path | None = None
     base_url: str | None = None
     header_seconds: float = 10
+    stall_seconds: float = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ def _load(shared: _Shared) -> Application:
         shared.clock,
         time.monotonic,
         shared.parent,
+        serving.stall_seconds,
     )
 
 

@@ -1,13 +1,16 @@
 """`bundle serve` against nginx on the same files, and against pypiserver and devpi.
 
-    python -m tests.bench.bench_serve [--projects N] [--seconds S] [--peers FOLDER]
+    python -m tests.bench.bench_serve [--projects N] [--seconds S] [--rounds R] [--peers FOLDER]
 
 It needs wrk and nginx; FOLDER is the `bin` of an environment with pypiserver and devpi-server. All
 servers run on loopback with as many processes as this host has cores (pypiserver and devpi as they
-come), one after the other in each of three rounds; what is printed is the median. With gzip, as
-every installer asks, nginx compresses each time: a mirror has no compressed files. A page has 120
-files, about 60 KB; a wheel has 16 MB; wrk keeps 64 connections busy for pages, and for wheels.
-Memory is that of all processes, pages that they share counted once.
+come), one after the other in each of the rounds; what is printed is the median, of the ratio to
+nginx as well: within a round, that has the same neighbours. With gzip, as every installer asks,
+nginx compresses each time: a mirror has no compressed files. "bare granian" sends the same page
+from memory and does nothing else. A page has 180 files, about 60 KB; a wheel has 16 MB; wrk keeps
+64 connections busy for pages, and for wheels. CPU is that of the server's processes for one
+request, which others on the host change little. Memory is that of all processes, pages that they
+share counted once.
 """
 
 from __future__ import annotations
@@ -35,16 +38,15 @@ from packaging.utils import NormalizedName
 
 from bundler.mirror.layout import Mirror
 from bundler.mirror.negotiate import JSON
-from bundler.mirror.pages import list_pages, project_pages
+from bundler.mirror.pages import HTML_NAME, list_pages, project_pages
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.manifest import BundledFile, ProjectDocument
 from tests.fakes.mirrors import bundled
 from tests.fakes.serving import AS_ROOT
 from tests.fakes.wheels import build_wheel
 
-FILES = 120
+FILES = 180
 CONNECTIONS = 64
-ROUNDS = 3
 WHEEL_BYTES = 16 << 20
 WHEELS = [build_wheel("big", f"1.{number}") for number in range(FILES)]
 NGINX = """
@@ -60,6 +62,10 @@ http {{
 """
 
 
+Server = tuple[subprocess.Popen[bytes], str]
+"""A process, and the URL of a page on it."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """Of one run of wrk."""
@@ -67,6 +73,7 @@ class Measured:
     requests: float  # a second
     mib: float  # a second
     p99: float  # ms
+    cpu: float  # microseconds of the server's processes, for one request
 
 
 def make_mirror(root: Path, projects: int) -> tuple[Mirror, str]:
@@ -133,10 +140,32 @@ def server(port: int, *words: str | Path) -> Iterator[subprocess.Popen[bytes]]:
             process.wait(30)
 
 
-def wrk(url: str, seconds: int, *headers: str) -> Measured:
+def processes(process: subprocess.Popen[bytes]) -> list[str]:
+    """The numbers of a process and its children."""
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--pid", str(process.pid), "--ppid", str(process.pid)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return listed.stdout.split()
+
+
+def cpu(process: subprocess.Popen[bytes]) -> float:
+    """Seconds that a process and its children have computed: utime and stime of proc(5)."""
+    stats = [Path(f"/proc/{pid}/stat").read_text() for pid in processes(process)]
+    ticks = sum(int(word) for stat in stats for word in stat.rpartition(")")[2].split()[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def wrk(
+    process: subprocess.Popen[bytes], url: str, seconds: int, headers: tuple[str, ...]
+) -> Measured:
     words = [word for header in headers for word in ("-H", header)]
     argv = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", *words, url]
+    before = cpu(process)
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
+    computed = cpu(process) - before
     if "Non-2xx" in done.stdout:
         raise SystemExit(f"{url}: {done.stdout}")
 
@@ -149,19 +178,15 @@ def wrk(url: str, seconds: int, *headers: str) -> Measured:
     size, unit = find(r"Transfer/sec:\s+([\d.]+)([KMG])B")
     p99, scale = find(r"99%\s+([\d.]+)(us|ms|s)")
     requests, _ = find(r"Requests/sec:\s+([\d.]+)()")
+    answered, _ = find(r"(\d+) requests in ()")
     mib = size * {"K": 1 / 1024, "M": 1, "G": 1024}[unit]
-    return Measured(requests, mib, p99 * {"us": 0.001, "ms": 1, "s": 1000}[scale])
+    scaled = p99 * {"us": 0.001, "ms": 1, "s": 1000}[scale]
+    return Measured(requests, mib, scaled, computed / answered * 1e6)
 
 
 def memory(process: subprocess.Popen[bytes]) -> str:
     """Of a process and its children: what they have, shared pages once, and the sum of all RSS."""
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--pid", str(process.pid), "--ppid", str(process.pid)],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in listed.stdout.split()]
+    rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in processes(process)]
     found = [
         sum(int(kib) for rollup in rollups for kib in re.findall(rf"{word}:\s+(\d+)", rollup))
         / 1024
@@ -177,14 +202,14 @@ def ask_for_all(url: str, projects: int) -> None:
             client.get(f"{url}simple/project-{number:05}/").raise_for_status()
 
 
-def start_devpi(stack: ExitStack, programs: Path, folder: Path) -> str:
+def start_devpi(stack: ExitStack, programs: Path, folder: Path) -> Server:
     """The page of "big" on a devpi server that has all wheels of it."""
     port = free_port()
     subprocess.run(
         [programs / "devpi-init", "--serverdir", folder], stdout=subprocess.DEVNULL, check=True
     )
     argv = (programs / "devpi-server", "--serverdir", folder, "--port", str(port), "--offline-mode")
-    stack.enter_context(server(port, *argv))
+    process = stack.enter_context(server(port, *argv))
     with httpx.Client(base_url=f"http://127.0.0.1:{port}/", timeout=60) as client:
         account = {"user": "root", "password": ""}
         token = client.post("+login", json=account).raise_for_status().json()["result"]["password"]
@@ -199,15 +224,42 @@ def start_devpi(stack: ExitStack, programs: Path, folder: Path) -> str:
             client.post(
                 "root/dev/", data=said, files={"content": (filename, data)}
             ).raise_for_status()
-    return f"http://127.0.0.1:{port}/root/dev/+simple/big/"
+    return process, f"http://127.0.0.1:{port}/root/dev/+simple/big/"
 
 
-def start_pypiserver(stack: ExitStack, programs: Path, folder: Path) -> str:
+def start_pypiserver(stack: ExitStack, programs: Path, folder: Path) -> Server:
     port = free_port()
     write(folder, dict(WHEELS))
     argv = (programs / "pypi-server", "run", "-p", str(port), "-i", "127.0.0.1", folder)
-    stack.enter_context(server(port, *argv))
-    return f"http://127.0.0.1:{port}/simple/big/"
+    return stack.enter_context(server(port, *argv)), f"http://127.0.0.1:{port}/simple/big/"
+
+
+def start_bare(stack: ExitStack, page: Path) -> Server:
+    """The server of `bundle serve` without it."""
+    port = free_port()
+    words = ("-m", "tests.bench.bare_server", str(port), str(os.cpu_count() or 1), page)
+    return stack.enter_context(server(port, sys.executable, *words)), f"http://127.0.0.1:{port}/"
+
+
+def print_medians(found: dict[str, list[Measured]], kinds: tuple[str, ...]) -> None:
+    """A line for each run, with its ratio to nginx's of the same kind."""
+    for name, some in found.items():
+        kind = next(each for each in kinds if name.endswith(each))
+        theirs = found[f"nginx, {kind}"]
+        requests, mib, p99, used, ratio = (
+            statistics.median(values)
+            for values in (
+                [each.requests for each in some],
+                [each.mib for each in some],
+                [each.p99 for each in some],
+                [each.cpu for each in some],
+                [one.requests / other.requests for one, other in zip(some, theirs, strict=True)],
+            )
+        )
+        print(
+            f"{name:26} {requests:9.0f}/s {mib:7.0f} MiB/s  p99 {p99:7.1f} ms  "
+            f"CPU {used:8.1f} us  {ratio:6.2f} x nginx"
+        )
 
 
 def main() -> None:
@@ -215,6 +267,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--projects", type=int, default=10_000)
     parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", type=Path)
     asked = parser.parse_args()
     for program in ("wrk", "nginx"):
@@ -230,34 +283,35 @@ def main() -> None:
         process = stack.enter_context(server(ours, sys.executable, "-m", "bundler", *words))
         config = folder / "nginx.conf"
         config.write_text(NGINX.format(cores=cores, folder=folder, port=theirs, root=mirror.root))
-        stack.enter_context(server(theirs, "nginx", "-c", config))
-        urls = {"bundle serve": f"http://127.0.0.1:{ours}/", "nginx": f"http://127.0.0.1:{theirs}/"}
+        beside = stack.enter_context(server(theirs, "nginx", "-c", config))
+        both = {
+            "bundle serve": (process, f"http://127.0.0.1:{ours}/"),
+            "nginx": (beside, f"http://127.0.0.1:{theirs}/"),
+        }
         print(f"memory: {memory(process)} at first")
         with concurrent.futures.ThreadPoolExecutor(4) as threads:
-            list(threads.map(ask_for_all, [urls["bundle serve"]] * 2, [asked.projects] * 2))
+            list(threads.map(ask_for_all, [both["bundle serve"][1]] * 2, [asked.projects] * 2))
         print(f"memory: {memory(process)} after all pages")
-        pages = {f"{name}, page": f"{url}simple/big/" for name, url in urls.items()}
+        pages = {name: (server, f"{url}simple/big/") for name, (server, url) in both.items()}
+        bare = start_bare(stack, mirror.simple / "big" / HTML_NAME)
+        gzip = ("Accept-Encoding: gzip",)
+        runs: dict[str, tuple[*Server, tuple[str, ...]]] = {
+            f"{name}, page": (*page, ()) for name, page in pages.items()
+        }
+        runs["bare granian, page"] = (*bare, ())
         if asked.peers:
-            pages["pypiserver, page"] = start_pypiserver(stack, asked.peers, folder / "wheels")
-            pages["devpi, page"] = start_devpi(stack, asked.peers, folder / "devpi")
-        runs = {
-            **{name: (url, ()) for name, url in pages.items()},
-            **{
-                f"{name}, page, gzip": (pages[f"{name}, page"], ("Accept-Encoding: gzip",))
-                for name in urls
-            },
-            **{f"{name}, wheel": (url + wheel, ()) for name, url in urls.items()},
+            runs["pypiserver, page"] = (*start_pypiserver(stack, asked.peers, folder / "pypi"), ())
+            runs["devpi, page"] = (*start_devpi(stack, asked.peers, folder / "devpi"), ())
+        runs |= {f"{name}, page, gzip": (*page, gzip) for name, page in pages.items()}
+        runs |= {
+            f"{name}, wheel": (server, url + wheel, ()) for name, (server, url) in both.items()
         }
         found: dict[str, list[Measured]] = {name: [] for name in runs}
-        for _ in range(ROUNDS):
-            for name, (url, headers) in runs.items():
-                found[name].append(wrk(url, asked.seconds, *headers))
+        for _ in range(asked.rounds):
+            for name, (measured, url, headers) in runs.items():
+                found[name].append(wrk(measured, url, asked.seconds, headers))
         print(f"memory: {memory(process)} after the load")
-        for name, some in found.items():
-            requests = statistics.median(each.requests for each in some)
-            mib = statistics.median(each.mib for each in some)
-            p99 = statistics.median(each.p99 for each in some)
-            print(f"{name:26} {requests:9.0f}/s {mib:8.0f} MiB/s  p99 {p99:8.1f} ms")
+        print_medians(found, ("page", "page, gzip", "wheel"))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,7 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
@@ -30,6 +28,7 @@ from bundler.mirror.negotiate import JSON
 from bundler.mirror.publish import publish
 from tests.fakes.documents import ROOT, blocks, section
 from tests.fakes.mirrors import bundled, deliver
+from tests.fakes.nginx import listening, nginx_file
 from tests.fakes.serving import AS_ROOT, serving
 from tests.fakes.tls import Authority
 from tests.fakes.wheels import build_wheel
@@ -114,44 +113,13 @@ def for_people(mirror: Mirror) -> None:
             (mirror.root / name).symlink_to(f"simple/../{name}")
 
 
-@contextmanager
-def running(host: Host, *words: str | Path) -> Iterator[None]:
+def running(host: Host, *words: str | Path) -> AbstractContextManager[None]:
     environ = {**os.environ, "HOME": str(host.folder), "XDG_DATA_HOME": str(host.folder)}
-    log = host.folder / "server.log"
-    with (
-        log.open("wb") as said,
-        subprocess.Popen(
-            list(map(str, words)), stdout=said, stderr=said, env=environ, cwd=ROOT
-        ) as process,
-    ):
-        try:
-            end = time.monotonic() + 15
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", host.port), 1).close()
-                    break
-                except OSError:
-                    assert process.poll() is None, log.read_text()
-                    assert time.monotonic() < end, log.read_text()
-                    time.sleep(0.05)
-            yield
-        finally:
-            process.terminate()
-            process.wait(20)
+    return listening(host.port, host.folder / "server.log", *words, environ=environ)
 
 
 def nginx(host: Host, text: str) -> Path:
-    """A whole configuration around a part of it, that touches nothing outside the folder."""
-    path, folder = host.folder / "nginx.conf", host.folder
-    temporary = "".join(
-        f"{name}_temp_path {folder}/t;" for name in
-        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )  # fmt: skip
-    path.write_text(
-        f"daemon off; pid {folder}/nginx.pid; error_log stderr; events {{}}\n"
-        f"http {{ access_log off; {temporary}\n{host.settle(text)} }}\n"
-    )
-    return path
+    return nginx_file(host.folder, host.settle(text))
 
 
 def require(program: str) -> str:

@@ -1,7 +1,8 @@
-"""What clients do with a mirror: each of them, from a folder and from `bundle serve`.
+"""What clients do with a mirror: each of them, from a folder, `bundle serve`, and nginx.
 
-`python -m tests.fakes.matrix FOLDER` does it all in the network where it runs, and prints what each
-cell came to: "" if it went well. `run_matrix` calls it where there is no network but loopback.
+`python -m tests.fakes.matrix FOLDER PLACE…` does it all in the network where it runs, and prints
+what each cell came to: "" if it went well. `run_matrix` calls it where there is no network but
+loopback.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +30,7 @@ from bundler.mirror.serve import Tls
 from tests.fakes.clients import clients_folder
 from tests.fakes.mirrors import blob_of, bundled, deliver, documents_of
 from tests.fakes.netns import clean_environment, run_isolated
+from tests.fakes.nginx import static_mirror
 from tests.fakes.serving import serving
 from tests.fakes.tls import serve_tls
 from tests.fakes.wheels import build_wheel
@@ -45,6 +48,9 @@ WHEELS = (APP, PLAIN, LOCAL, YANKED, FUTURE, EXTRA)
 
 CELLS = ("install", "extras", "hashes", "lock", "yanked", "local")
 PLACES = ("file", "serve")
+"""Where each change is tried; both are ours to get right."""
+
+ALL_PLACES = (*PLACES, "nginx")
 FAULTS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("poetry", "file"): ("reads no `file://` index", "python-poetry/poetry#5983"),
 }
@@ -437,10 +443,14 @@ def _work(client: Installer | Project, desk: Desk, cells: Sequence[str]) -> dict
 
 def main() -> None:
     """Do it all; print one JSON object: client → place → cell → "" or what went wrong."""
-    folder = Path(sys.argv[1])
+    folder, places = Path(sys.argv[1]), sys.argv[2:]
     tools = clients_folder()
-    with serving(folder / "mirror") as url:
-        indexes = {"file": f"{(folder / 'mirror').as_uri()}/simple", "serve": f"{url}simple/"}
+    root = folder / "mirror"
+    with ExitStack() as stack:
+        indexes = {"file": f"{root.as_uri()}/simple"}
+        indexes["serve"] = f"{stack.enter_context(serving(root))}simple/"
+        if "nginx" in places:
+            indexes["nginx"] = f"{stack.enter_context(static_mirror(root, folder))}simple/"
         found: dict[str, dict[str, dict[str, str]]] = {}
         with ThreadPoolExecutor(2) as pool:
             jobs = {
@@ -451,25 +461,28 @@ def main() -> None:
                     CELLS[:1] if (name, place) in FAULTS else CELLS,
                 )
                 for name, client in clients(tools).items()
-                for place in PLACES
+                for place in places
             }
             for (name, place), job in jobs.items():
                 found.setdefault(name, {})[place] = job.result()
     desk = Desk(folder / "bandersnatch", "")
     desk.folder.mkdir()
     program = tools / "bandersnatch" / "bin" / "bandersnatch"
-    mirror = partial(mirror_with_bandersnatch, desk, program, folder / "mirror")
+    mirror = partial(mirror_with_bandersnatch, desk, program, root)
     found["bandersnatch"] = {"serve": {"mirror": _outcome(mirror)}}
     print(json.dumps(found))
 
 
-def run_matrix(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
+def run_matrix(
+    folder: Path, places: Sequence[str] = PLACES, timeout: float = 280
+) -> dict[str, dict[str, dict[str, str]]]:
     """What each cell came to, in a network of its own."""
     make_mirror(folder / "mirror")
     home = folder / "home"
     home.mkdir()
     env = clean_environment(home) | {"BUNDLER_CLIENTS": str(clients_folder().parent)}
-    done = run_isolated([sys.executable, "-m", "tests.fakes.matrix", folder], env, folder, 280)
+    argv: list[str | Path] = [sys.executable, "-m", "tests.fakes.matrix", folder, *places]
+    done = run_isolated(argv, env, folder, timeout)
     if done.returncode:
         raise AssertionError(done.stdout + done.stderr)
     found: dict[str, dict[str, dict[str, str]]] = json.loads(done.stdout)

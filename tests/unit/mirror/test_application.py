@@ -24,6 +24,7 @@ from bundler.mirror.credentials import Credentials
 from bundler.mirror.guard import Guard, Rules
 from bundler.mirror.layout import Mirror
 from bundler.mirror.live_pages import LivePages
+from bundler.mirror.loop import Loop
 from bundler.mirror.publish import publish
 from bundler.mirror.rates import PLACES, Bound
 from tests.fakes.mirrors import blob_of, deliver
@@ -213,6 +214,8 @@ def test_without_names_nobody_is_asked() -> None:
     assert not guard.needs_name("/simple/")
     with pytest.raises(ValueError, match="nobody has a name here"):
         asyncio.run(guard.name(guard.client("192.0.2.1:1", {}), {}))
+    with pytest.raises(ValueError, match="nobody has a name here"):
+        guard.known({})
 
 
 def test_how_often_a_client_may_ask(mirror: Mirror) -> None:
@@ -247,6 +250,77 @@ def test_each_request_is_logged(mirror: Mirror, names: Path, tmp_path: Path) -> 
     assert (second["user"], second["status"]) == (None, 401)
     for secret in ("right", "wrong", "Basic", base64.b64encode(b"ann:right").decode()):
         assert secret not in (tmp_path / "log").read_text()
+    os.close(log.number)
+
+
+def test_what_is_known_is_answered_at_once(mirror: Mirror, names: Path, tmp_path: Path) -> None:
+    log = open_log(tmp_path / "log")
+    server = _Server(
+        mirror, log=log, credentials=Credentials.read(names, b"secret"), rate=_bound(0.5, 4)
+    )
+    right = basic("ann", "right")
+
+    def ask(path: str, headers: Mapping[str, str], **scope: Any) -> FakeWire | None:
+        wire = FakeWire()
+        lines = FakeHeaders(list(headers.items()))
+        done = server.application.at_once(FakeScope(path, headers=lines, **scope), wire)
+        return wire if done else None
+
+    # Neither the page nor the password has been seen; and what is not answered is not counted.
+    assert ask("/simple/foo/", right) is None
+    first = server.get("/simple/foo/", right)
+    assert ask("/simple/foo/", right) == first
+    assert ask("/simple/foo/", basic("ann", "wrong")) is None
+    assert ask("/simple/foo/", {}) is None
+    assert ask("/simple/foo/", right, method="HEAD") is None
+    assert ask(WHEEL, right) is None
+    unchanged = ask("/simple/foo/", {**right, "if-none-match": first.headers["ETag"]})
+    assert unchanged is not None
+    assert (unchanged.status, unchanged.body) == (304, b"")
+    assert ask("/simple/foo/", right) == first
+    refused = ask("/simple/foo/", right)
+    assert refused is not None
+    assert refused.status == 429
+    log.flush()
+    found = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [(line["user"], line["status"]) for line in found] == [
+        ("ann", 200), ("ann", 200), ("ann", 304), ("ann", 200), (None, 429),
+    ]  # fmt: skip
+    figures = server.figures()
+    assert 'bundler_requests_total{status="2xx"} 3' in figures
+    assert 'bundler_refused_total{reason="rate"} 1' in figures
+    os.close(log.number)
+
+
+def test_a_loop_of_ours_is_told_of_the_application(mirror: Mirror) -> None:
+    server, loop = _Server(mirror), Loop()
+    server.application.__rsgi_init__(loop)
+    assert loop.at_once == server.application.at_once
+    loop.close()
+
+
+def test_an_empty_file_has_no_body(tmp_path: Path) -> None:
+    mirror = Mirror.create(tmp_path)
+    publish(mirror, deliver(mirror, [FOO]), ignore)
+    (tmp_path / f"{WHEEL[1:]}.provenance").write_bytes(b"")
+    answer = _Server(mirror).get(f"{WHEEL}.provenance")
+    assert (answer.status, answer.file, answer.body) == (200, None, b"")
+    assert answer.headers["Content-Length"] == "0"
+
+
+def test_a_full_disk_does_not_stop_the_ticks(mirror: Mirror) -> None:
+    log = open_log(Path("/dev/full"))
+    server = _Server(mirror, log=log)
+    assert server.get("/simple/").status == 200
+
+    async def begin() -> int:
+        loop = asyncio.get_running_loop()
+        with pytest.raises(OSError, match="No space left on device"):
+            server.application.__rsgi_init__(loop)
+        return len(loop._scheduled)  # type: ignore[attr-defined]  # has no other way to see it
+
+    assert asyncio.run(begin()) == 1
+    log.flush()
     os.close(log.number)
 
 

@@ -76,7 +76,8 @@ def test_going_back_shows_the_former_page(mirror: Mirror) -> None:
 def test_memory_is_bounded(mirror: Mirror) -> None:
     names = ["foo", "bar"]
     sizes = [len((mirror.simple / name / HTML_NAME).read_bytes()) for name in names]
-    pages = LivePages(mirror, _Clock(), bound=sum(sizes) - 1)
+    beside = len(names) * live_pages._BESIDE
+    pages = LivePages(mirror, _Clock(), bound=sum(sizes) + beside - 1)
     for name in names:
         pages.find(name, HTML_NAME, None)
     assert pages.kept("foo", HTML_NAME, None) is None

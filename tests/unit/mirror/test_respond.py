@@ -383,24 +383,41 @@ PAGES = LivePages(Mirror(Path("/nowhere")), lambda: 0.0)
     "path", ["/simple//", "/simple/Foo/", "/simple/foo", "/", "/simple/a/b/", "/files/"]
 )
 def test_what_needs_the_disk_is_not_answered_from_memory(path: str) -> None:
-    assert respond_from_memory(PAGES, Request("GET", path, {})) is None
+    assert respond_from_memory(PAGES, "GET", path, {}) is None
+
+
+def _remembered(pages: LivePages, request: Request) -> Response | None:
+    known = respond_from_memory(pages, request.method, request.path, request.headers)
+    return Response(known[0], dict(known[1]), known[2]) if known else None
 
 
 def test_memory_answers_as_the_disk_does(mirror: Mirror) -> None:
     pages = LivePages(mirror, lambda: 0.0)
     for path in ("/simple/foo-bar/", "/simple/"):
         for accept in (JSON, "text/html"):
-            request = Request("GET", path, {"accept": accept, "accept-encoding": "gzip"})
-            assert respond_from_memory(pages, request) is None
+            headers = {"accept": accept, "accept-encoding": "gzip"}
+            request = Request("GET", path, headers)
+            assert _remembered(pages, request) is None
             answer = respond(pages, request)
             assert answer.status == 200
-            assert respond_from_memory(pages, request) == answer
+            assert _remembered(pages, request) == answer
+            again = Request("GET", path, {**headers, "if-none-match": answer.headers["ETag"]})
+            unchanged = _remembered(pages, again)
+            assert unchanged == respond(pages, again)
+            assert unchanged is not None
+            assert (unchanged.status, unchanged.body) == (304, b"")
         # The two forms of HTML are one page.
         request = Request("GET", path, {"accept": HTML, "accept-encoding": "gzip"})
-        assert respond_from_memory(pages, request) == respond(pages, request)
-    refused = Request("GET", "/simple/", {"accept": "image/png"})
-    assert respond_from_memory(pages, refused) is None
-    assert respond_from_memory(pages, Request("HEAD", "/simple/", {})) is None
+        assert _remembered(pages, request) == respond(pages, request)
+    assert _remembered(pages, Request("GET", "/simple/", {"accept": "image/png"})) is None
+    assert _remembered(pages, Request("HEAD", "/simple/", {})) is None
+
+
+def test_what_is_unusually_long_is_not_remembered(mirror: Mirror) -> None:
+    pages = LivePages(mirror, lambda: 0.0)
+    long = Request("GET", "/simple/foo-bar/", {"accept": "text/html" + ", image/png" * 50})
+    assert respond(pages, long).status == 200
+    assert _remembered(pages, long) is None
 
 
 def test_pages_for_people(tmp_path: Path) -> None:

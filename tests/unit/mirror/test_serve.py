@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.client
+import io
 import os
 import shutil
 import signal
@@ -198,6 +199,19 @@ def test_slow_clients_are_let_go(url: str, sent: bytes) -> None:
     started = time.monotonic()
     _exchange(url, sent)
     assert TIMES_OUT * 0.5 < time.monotonic() - started < TIMES_OUT + 4
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such bound")
+def test_who_takes_nothing_is_let_go(mirror: Mirror) -> None:
+    with serving(mirror.root, stall_seconds=0.5) as url, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        parts = urlsplit(url)
+        client.connect((parts.hostname, parts.port))
+        client.sendall(f"GET {WHEEL} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        time.sleep(2)
+        # What had come stands there still; asking for more tells that nobody is there.
+        with pytest.raises(ConnectionResetError):
+            shutil.copyfileobj(client.makefile("rb"), io.BytesIO())
 
 
 def test_the_server_ends_well_on_either_signal(mirror: Mirror) -> None:
