@@ -9,12 +9,12 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
 
-from bundler.disk import make_folder, set_mode, sync_folder
+from bundler.disk import make_folder, read_at_most, set_mode, sync_folder
 from bundler.errors import DamagedError, IncompleteError
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.early import EarlyChecks, Expected
@@ -80,30 +80,32 @@ def fresh(mirror: Mirror, file: BundledFile) -> Fresh | None:
         RefusedError: if its name cannot stand in a mirror, or its document states another
             Requires-Python than its METADATA.
     """
-    final = mirror.file_path(file)
-    missing = Fresh(final, file.blob, file.metadata, file.requires_python)
-    if is_sdist(file.filename):
-        if _is_filed_sdist(final, file):
-            return None
-    elif is_file_of(final, file.blob.size):
-        try:
-            # A plain string: paths as objects cost more than to read the file.
-            with open(f"{final}{METADATA_SUFFIX}", "rb") as beside:  # noqa: PTH123 - as above
-                metadata = beside.read(MAX_METADATA + 1)
-        except FileNotFoundError:
-            return missing
-        if hashlib.sha256(metadata).hexdigest() == file.metadata:
-            check_requires_python(metadata, file.filename, file.requires_python)
-            return None
-    return missing
+    name = mirror.file_name(file)
+    if not (_is_filed_sdist if is_sdist(file.filename) else _is_filed_wheel)(name, file):
+        return Fresh(Path(name), file.blob, file.metadata, file.requires_python)
+    return None
 
 
-def _is_filed_sdist(final: Path, file: BundledFile) -> bool:
-    """Whether it is there, and what its document says; it is read again for that."""
-    if not is_file_of(final, file.blob.size):
+def _is_filed_wheel(name: str, file: BundledFile) -> bool:
+    """Whether it is there, with the METADATA that its document names beside it."""
+    if not is_file_of(name, file.blob.size):
         return False
     try:
-        with final.open("rb") as sdist:
+        metadata = read_at_most(f"{name}{METADATA_SUFFIX}", MAX_METADATA + 1)
+    except FileNotFoundError:
+        return False
+    if hashlib.sha256(metadata).hexdigest() != file.metadata:
+        return False
+    check_requires_python(metadata, file.filename, file.requires_python)
+    return True
+
+
+def _is_filed_sdist(name: str, file: BundledFile) -> bool:
+    """Whether it is there, and what its document says; it is read again for that."""
+    if not is_file_of(name, file.blob.size):
+        return False
+    try:
+        with Path(name).open("rb") as sdist:
             check_sdist(sdist, file.filename, file.metadata, file.requires_python)
     except SdistError:
         return False  # rotten, or the document is wrong: to file it anew tells which
@@ -199,12 +201,16 @@ def file_provenance(mirror: Mirror, attested: Iterable[tuple[Path, Blob]]) -> No
         sync_folder(folder)
 
 
-def in_threads(work: Callable[[T], None], items: Sequence[T], done: Callable[[], None]) -> None:
+def in_threads(
+    work: Callable[[T], None],
+    items: Sequence[T],
+    done: Callable[[], None],
+    threads: int = _THREADS,
+) -> None:
     """Do `work` on each item, calling `done` after each; the first failure ends it."""
-    pool = ThreadPoolExecutor(_THREADS)
+    pool = ThreadPoolExecutor(threads)
     try:
-        for future in as_completed([pool.submit(work, item) for item in items]):
-            future.result()
+        for _ in pool.map(work, items):
             done()
     finally:
         pool.shutdown(cancel_futures=True)

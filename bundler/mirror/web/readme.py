@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import queue
+import select
 import subprocess
 import sys
-import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self
 
 from bundler.mirror.web.markup import Html, element, raw
 
@@ -29,6 +30,8 @@ MOST_GIVEN_UP: Final = 100
 
 _START: Final = 20.0  # seconds to load the libraries
 
+_CHUNK: Final = 1 << 16
+
 _PROGRAM: Final = Path(__file__).with_name("rendering.py")
 
 
@@ -45,7 +48,8 @@ class Readmes:
         self._patience = patience
         self._given_up = 0
         self._idle = queue.SimpleQueue[_Worker]()
-        self._workers = [_Worker(program) for _ in range(workers or len(os.sched_getaffinity(0)))]
+        self.processes = workers or len(os.sched_getaffinity(0))
+        self._workers = [_Worker(program) for _ in range(self.processes)]
         for worker in self._workers:
             self._idle.put(worker)
 
@@ -93,16 +97,16 @@ class _Worker:
 
     def __init__(self, program: Path) -> None:
         self._program = program
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
 
     def ask(self, kind: str, text: str, patience: float) -> object:
         """HTML, None, or `_GONE`."""
-        if self._child is None:
-            self._child = self._start()
-            _answer(self._child, json.dumps(["text/plain", ""]), _START)
         try:
+            if self._child is None:
+                self._child = self._start()
+                json.loads(_answer(self._child, json.dumps(["text/plain", ""]), _START))
             return json.loads(_answer(self._child, json.dumps([kind, text]), patience))
-        except ValueError:
+        except (ValueError, RecursionError):
             self.end()
             return _GONE
 
@@ -114,31 +118,45 @@ class _Worker:
             with suppress(OSError):  # what was to be written can no longer be
                 child.communicate()
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self) -> subprocess.Popen[bytes]:
         # Neither this process's secrets nor a module from the folder it was started in.
         keep = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        return subprocess.Popen(  # noqa: S603 - our own program, by its path
+        child = subprocess.Popen(  # noqa: S603 - our own program, by its path
             [sys.executable, "-P", "-u", str(self._program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=keep,
-            text=True,
-            encoding="utf-8",
         )
+        if child.stdin is not None:
+            os.set_blocking(child.stdin.fileno(), False)  # so that it cannot keep us by not reading
+        return child
 
 
-def _answer(child: subprocess.Popen[str], question: str, patience: float) -> str:
-    """One line for another; empty when the process ended, or was ended as it took too long."""
+def _answer(child: subprocess.Popen[bytes], question: str, patience: float) -> bytes:
+    """One line for another; empty when the process has ended, or takes too long.
+
+    No thread watches it: to start one would take longer than many a README.
+    """
     if child.stdin is None or child.stdout is None:
-        return ""
-    watch = threading.Timer(patience, child.kill)
-    watch.start()
+        return b""
+    deadline, left, answer = time.monotonic() + patience, f"{question}\n".encode(), b""
     try:
-        child.stdin.write(f"{question}\n")
-        child.stdin.flush()
-        return child.stdout.readline()
-    except OSError:
-        return ""
-    finally:
-        watch.cancel()
+        while left and _is_ready(child.stdin, select.POLLOUT, deadline):
+            left = left[os.write(child.stdin.fileno(), left) :]
+    except BrokenPipeError:
+        return b""
+    while not answer.endswith(b"\n"):
+        ready = _is_ready(child.stdout, select.POLLIN, deadline)
+        more = os.read(child.stdout.fileno(), _CHUNK) if ready else b""
+        if not more:
+            return b""
+        answer += more
+    return answer
+
+
+def _is_ready(pipe: IO[bytes], event: int, deadline: float) -> bool:
+    """Wait until one can write, or read; False when that is not so before the deadline."""
+    poll = select.poll()
+    poll.register(pipe, event)
+    return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
