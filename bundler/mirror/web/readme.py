@@ -31,6 +31,7 @@ MOST_GIVEN_UP: Final = 100
 _START: Final = 20.0  # seconds to load the libraries
 
 _CHUNK: Final = 1 << 16
+_MOST_ANSWERED: Final = 12 * MAX_RENDERED  # bytes: JSON has at most so many for a character
 
 _PROGRAM: Final = Path(__file__).with_name("rendering.py")
 
@@ -121,16 +122,13 @@ class _Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         # Neither this process's secrets nor a module from the folder it was started in.
         keep = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        child = subprocess.Popen(  # noqa: S603 - our own program, by its path
+        return subprocess.Popen(  # noqa: S603 - our own program, by its path
             [sys.executable, "-P", "-u", str(self._program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=keep,
         )
-        if child.stdin is not None:
-            os.set_blocking(child.stdin.fileno(), False)  # so that it cannot keep us by not reading
-        return child
 
 
 def _answer(child: subprocess.Popen[bytes], question: str, patience: float) -> bytes:
@@ -140,7 +138,8 @@ def _answer(child: subprocess.Popen[bytes], question: str, patience: float) -> b
     """
     if child.stdin is None or child.stdout is None:
         return b""
-    deadline, left, answer = time.monotonic() + patience, f"{question}\n".encode(), b""
+    deadline, left, answer = time.monotonic() + patience, f"{question}\n".encode(), bytearray()
+    os.set_blocking(child.stdin.fileno(), False)  # so that it cannot keep us by not reading
     try:
         while left and _is_ready(child.stdin, select.POLLOUT, deadline):
             left = left[os.write(child.stdin.fileno(), left) :]
@@ -149,10 +148,10 @@ def _answer(child: subprocess.Popen[bytes], question: str, patience: float) -> b
     while not answer.endswith(b"\n"):
         ready = _is_ready(child.stdout, select.POLLIN, deadline)
         more = os.read(child.stdout.fileno(), _CHUNK) if ready else b""
-        if not more:
+        if not more or len(answer) > _MOST_ANSWERED:
             return b""
         answer += more
-    return answer
+    return bytes(answer)
 
 
 def _is_ready(pipe: IO[bytes], event: int, deadline: float) -> bool:

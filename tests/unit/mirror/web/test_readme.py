@@ -79,7 +79,9 @@ def test_after_too_many_nothing_is_rendered_any_more(monkeypatch: pytest.MonkeyP
     ["raise SystemExit(1)", "import sys; sys.stdin.readline(); print('{'); sys.stdout.flush()",
      "import sys; sys.stdin.close(); import time; time.sleep(0.2)",
      "import sys; sys.stdin.readline(); print('[' * 200_000, flush=True)",
-     "print('null', end='', flush=True)"],
+     "print('null', end='', flush=True)",
+     "import os, time; input(); os.close(0); print('null', flush=True); time.sleep(9)",
+     "while True: print('a' * 100_000, end='')"],
 )  # fmt: skip
 def test_a_process_that_dies_or_lies_costs_its_readme(tmp_path: Path, program: str) -> None:
     path = tmp_path / "program.py"
