@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Final, cast
 
+MOST_ANSWERED: Final = 24 << 20
+"""Bytes of one answer; two million characters, as JSON may write them."""
+
+_CHUNK: Final = 1 << 16
 _KEPT: Final = ("PATH", "HOME", "LANG")
 
 
 class NoAnswerError(Exception):
-    """The process died, was ended as it took too long, or said what is no JSON."""
+    """The process died, took too long, or said too much or what is no JSON."""
 
 
 class Answerer:
@@ -34,7 +39,7 @@ class Answerer:
         """`variables` are added to the little of the environment that the program gets."""
         self._program = program
         self._variables = variables
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
 
     @property
     def is_running(self) -> bool:
@@ -64,7 +69,7 @@ class Answerer:
             with suppress(OSError):  # what was to be written can no longer be
                 child.communicate()
 
-    def _start(self) -> subprocess.Popen[str]:
+    def _start(self) -> subprocess.Popen[bytes]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         return subprocess.Popen(  # noqa: S603 - our own program, by its path
             [sys.executable, "-P", "-u", str(self._program)],
@@ -72,19 +77,30 @@ class Answerer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**kept, **self._variables},
-            text=True,
-            encoding="utf-8",
         )
 
 
-def _answer(child: subprocess.Popen[str], question: str, patience: float) -> str:
-    """One line for another; empty when the process ended, or was ended as it took too long."""
-    stdin, stdout = cast("IO[str]", child.stdin), cast("IO[str]", child.stdout)  # both are pipes
-    watch = threading.Timer(patience, child.kill)
-    watch.start()
-    try:
-        stdin.write(f"{question}\n")
-        stdin.flush()
-        return stdout.readline()
-    finally:
-        watch.cancel()
+def _answer(child: subprocess.Popen[bytes], question: str, patience: float) -> bytes:
+    """One line for another; empty when the process has ended, says too much or takes too long.
+
+    No thread watches it: to start one would take longer than many an answer.
+    """
+    stdin, stdout = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)  # are pipes
+    deadline, left, answer = time.monotonic() + patience, f"{question}\n".encode(), bytearray()
+    os.set_blocking(stdin.fileno(), False)  # so that it cannot keep us by not reading
+    while left and _is_ready(stdin, select.POLLOUT, deadline):
+        left = left[os.write(stdin.fileno(), left) :]
+    while not answer.endswith(b"\n"):
+        ready = _is_ready(stdout, select.POLLIN, deadline)
+        more = os.read(stdout.fileno(), _CHUNK) if ready else b""
+        if not more or len(answer) > MOST_ANSWERED:
+            return b""
+        answer += more
+    return bytes(answer)
+
+
+def _is_ready(pipe: IO[bytes], event: int, deadline: float) -> bool:
+    """Wait until one can write, or read; False when that is not so before the deadline."""
+    poll = select.poll()
+    poll.register(pipe, event)
+    return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))

@@ -200,6 +200,17 @@ def read_whole(path: Path) -> bytes:
         raise BundlerError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
+def read_at_most(path: Path | str, most: int) -> bytes:
+    """The first `most` bytes of a file, or all that it has, in no more memory than they take.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - also for paths as plain strings
+        # `read(most)` would ask for so much memory first: for small files, that is most of the time
+        return file.read(min(most, os.fstat(file.fileno()).st_size))
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` safe on disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -9,8 +9,8 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -18,25 +18,13 @@ from bundler.disk import make_folder, set_mode, sync_folder
 from bundler.errors import DamagedError, IncompleteError
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.early import EarlyChecks, Expected
-from bundler.mirror.layout import (
-    METADATA_SUFFIX,
-    Mirror,
-    is_file_of,
-    metadata_path,
-    provenance_path,
-)
+from bundler.mirror.fresh import Fresh
+from bundler.mirror.layout import Mirror, is_file_of, metadata_path, provenance_path
 from bundler.model.artifact import Blob, Sha256, is_sdist
-from bundler.model.contents import WheelContents
-from bundler.model.manifest import BundledFile
 from bundler.wheel.check import BUFFER, check_contents, check_whole_wheel
 from bundler.wheel.examine import Examined, Member
 from bundler.wheel.fault import WheelError
-from bundler.wheel.metadata import (
-    MAX_METADATA,
-    check_metadata,
-    check_requires_python,
-    read_metadata,
-)
+from bundler.wheel.metadata import check_metadata, read_metadata
 from bundler.wheel.sdist import SdistError, check_sdist
 from bundler.wheel.seen import Seen
 
@@ -45,70 +33,6 @@ _CHECK = "check wheels"
 _SERVED = 0o644
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """What signed documents say of the inside of a wheel.
-
-    Attributes:
-        contents: None when there is nothing of note in it.
-        allowed: The rules that it may break.
-    """
-
-    contents: WheelContents | None
-    allowed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """A file that is not filed yet: where it will be, and what it must be.
-
-    `stated` is None in a bundle of a version that did not look into wheels.
-    """
-
-    final: Path
-    blob: Blob
-    metadata: Sha256
-    requires_python: str | None
-    stated: Stated | None = None
-
-
-def fresh(mirror: Mirror, file: BundledFile) -> Fresh | None:
-    """What must be filed for `file`; None when it is, with the METADATA that its document names.
-
-    Raises:
-        RefusedError: if its name cannot stand in a mirror, or its document states another
-            Requires-Python than its METADATA.
-    """
-    final = mirror.file_path(file)
-    missing = Fresh(final, file.blob, file.metadata, file.requires_python)
-    if is_sdist(file.filename):
-        if _is_filed_sdist(final, file):
-            return None
-    elif is_file_of(final, file.blob.size):
-        try:
-            # A plain string: paths as objects cost more than to read the file.
-            with open(f"{final}{METADATA_SUFFIX}", "rb") as beside:  # noqa: PTH123 - as above
-                metadata = beside.read(MAX_METADATA + 1)
-        except FileNotFoundError:
-            return missing
-        if hashlib.sha256(metadata).hexdigest() == file.metadata:
-            check_requires_python(metadata, file.filename, file.requires_python)
-            return None
-    return missing
-
-
-def _is_filed_sdist(final: Path, file: BundledFile) -> bool:
-    """Whether it is there, and what its document says; it is read again for that."""
-    if not is_file_of(final, file.blob.size):
-        return False
-    try:
-        with final.open("rb") as sdist:
-            check_sdist(sdist, file.filename, file.metadata, file.requires_python)
-    except SdistError:
-        return False  # rotten, or the document is wrong: to file it anew tells which
-    return True
 
 
 def file_wheels(
@@ -200,12 +124,16 @@ def file_provenance(mirror: Mirror, attested: Iterable[tuple[Path, Blob]]) -> No
         sync_folder(folder)
 
 
-def in_threads(work: Callable[[T], None], items: Sequence[T], done: Callable[[], None]) -> None:
+def in_threads(
+    work: Callable[[T], None],
+    items: Sequence[T],
+    done: Callable[[], None],
+    threads: int = _THREADS,
+) -> None:
     """Do `work` on each item, calling `done` after each; the first failure ends it."""
-    pool = ThreadPoolExecutor(_THREADS)
+    pool = ThreadPoolExecutor(threads)
     try:
-        for future in as_completed([pool.submit(work, item) for item in items]):
-            future.result()
+        for _ in pool.map(work, items):
             done()
     finally:
         pool.shutdown(cancel_futures=True)

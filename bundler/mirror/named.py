@@ -13,7 +13,8 @@ from packaging.utils import NormalizedName
 
 from bundler.errors import DamagedError
 from bundler.mirror.layout import Mirror
-from bundler.mirror.union import parts_of, read_document
+from bundler.mirror.survey import parts_of
+from bundler.mirror.union import read_document
 from bundler.model.artifact import Blob
 from bundler.model.manifest import Manifest, ProjectDocument, VerifiedManifest
 from bundler.model.volume import Segment, VerifiedIndex

@@ -20,7 +20,8 @@ from bundler.disk import no_room_explained, sync_filesystem, sync_folder
 from bundler.errors import BundlerError, DamagedError
 from bundler.events import Noticed, Observer
 from bundler.mirror.early import EarlyChecks
-from bundler.mirror.filing import Fresh, check_wheels, file_provenance, file_wheels
+from bundler.mirror.filing import check_wheels, file_provenance, file_wheels
+from bundler.mirror.fresh import Fresh
 from bundler.mirror.generations import (
     RECORD,
     UNFINISHED,
@@ -35,7 +36,8 @@ from bundler.mirror.generations import (
 from bundler.mirror.layout import ONE_FILESYSTEM, Mirror
 from bundler.mirror.pages import HTML_NAME, JSON_NAME
 from bundler.mirror.policy import check_approved, is_approved, read_policy_file
-from bundler.mirror.union import Union, survey, unchanged, union_of, union_with
+from bundler.mirror.survey import survey
+from bundler.mirror.union import Union, unchanged, union_of, union_with
 from bundler.mirror.web.front import FRONT
 from bundler.mirror.web.record import Record, read_record
 from bundler.mirror.web.write import link_pages, project_path

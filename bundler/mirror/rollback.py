@@ -25,7 +25,8 @@ from bundler.mirror.journal import Journal, Operator
 from bundler.mirror.layout import ONE_FILESYSTEM, Mirror
 from bundler.mirror.policy import Policy, read_policy, rollback_path, withdraw_approvals
 from bundler.mirror.publish import same_pages, show
-from bundler.mirror.union import survey, union_of
+from bundler.mirror.survey import survey
+from bundler.mirror.union import union_of
 from bundler.mirror.web.record import Record, read_record
 from bundler.trust.approval import RollbackStatement, Statement, sign_approval
 from bundler.trust.gate import load_anchor

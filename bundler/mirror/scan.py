@@ -16,7 +16,8 @@ from pathlib import Path
 from bundler.errors import RefusedError
 from bundler.events import Advanced, Finished, Observer, Started
 from bundler.mirror.attempt import Attempt
-from bundler.mirror.filing import Fresh, located
+from bundler.mirror.filing import located
+from bundler.mirror.fresh import Fresh
 from bundler.mirror.layout import Mirror
 from bundler.mirror.scanner import Scanner, run_scanner
 

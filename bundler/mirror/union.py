@@ -8,15 +8,12 @@ laxer: no stream's word about itself, such as when it was made, decides between 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from pathlib import Path
 
 from packaging.utils import NormalizedName
 
-from bundler.errors import DamagedError, IncompleteError, RefusedError
-from bundler.mirror.filing import Fresh, Stated, fresh
+from bundler.errors import DamagedError, IncompleteError
 from bundler.mirror.generations import Generation, Shown
 from bundler.mirror.layout import Mirror
 from bundler.model.artifact import Blob, SdistName, Sha256, WheelName, parse_file_name
@@ -27,7 +24,6 @@ MAX_DOCUMENT = 64 * 1024 * 1024
 """Bytes; a project with 10,000 wheels has about 5 MB."""
 
 _STRICTEST_FIRST = ("quarantined", "deprecated", "archived", "active")  # PEP 792
-_NAMED = 20  # so many names in one message, then their number
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +60,6 @@ class Union:
         for manifest in self.manifests:
             data = manifest.to_bytes()
             yield manifest, Blob(Sha256(hashlib.sha256(data).hexdigest()), len(data))
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """How many files a manifest has, and what of them is new.
-
-    Attributes:
-        fresh: Those that are in the store but not filed yet.
-        provenance: Where each attested wheel is filed, and its attestations.
-    """
-
-    files: int
-    fresh: Sequence[Fresh]
-    provenance: Sequence[tuple[Path, Blob]]
 
 
 def union_with(mirror: Mirror, manifest: Manifest, shown: Generation) -> Union:
@@ -129,75 +111,6 @@ def _union(mirror: Mirror, manifests: Iterable[Manifest]) -> Union:
 def _manifests(mirror: Mirror, streams: Mapping[str, Shown]) -> Iterator[Manifest]:
     for stream, known in streams.items():
         yield _read_manifest(mirror, stream, known.manifest)
-
-
-def survey(
-    union: Union, manifest: Manifest, same: Mapping[NormalizedName, int] | None = None
-) -> Survey:
-    """Go through all that will be shown, once; `manifest` is one of the union.
-
-    Args:
-        union: What will be shown.
-        manifest: What is new in it.
-        same: Projects that are shown already as they will be, which are not looked at again, and
-            how many files `manifest` has of each.
-
-    Raises:
-        IncompleteError: naming what `manifest` needs and the mirror does not have.
-        RefusedError: naming each file on which documents disagree.
-        DamagedError: as `read_document`.
-    """
-    mirror, inside = union.mirror, manifest.contents
-    allowed = {each.wheel: each.rules for each in (inside.accepted if inside else ())}
-    known = same or {}
-    parts = parts_of(manifest, known)
-    missing = sorted(what for what, blob in parts if not mirror.store.has(blob))
-    files, unfiled, conflicts = 0, list[Fresh](), list[str]()
-    provenance: list[tuple[Path, Blob]] = []
-    for name in union.names():
-        if name in known:
-            files += known[name]
-            continue
-        if name in manifest.projects and not mirror.store.has(manifest.projects[name]):
-            continue
-        documents = list(union.documents(name))
-        conflicts += _merge(documents)[1]
-        own = [found for stream, found in documents if stream == manifest.stream]
-        contents = read_contents(mirror, manifest, name) if own else None
-        for file in chain.from_iterable(document.files for document in own):
-            files += 1
-            if file.provenance is not None:
-                provenance.append((mirror.file_path(file), file.provenance))
-                if not mirror.store.has(file.provenance):
-                    missing.append(f"the provenance of {file.filename}")
-            wheel = fresh(mirror, file)
-            if wheel and mirror.has(file.blob):
-                digest = file.blob.sha256
-                if contents is not None:
-                    stated = Stated(contents.get(digest), allowed.get(digest, ()))
-                    wheel = replace(wheel, stated=stated)
-                unfiled.append(wheel)
-            elif wheel:
-                missing.append(file.filename)
-    _refuse(manifest, missing, conflicts)
-    return Survey(files, unfiled, provenance)
-
-
-def parts_of(
-    manifest: Manifest, known: Collection[NormalizedName] = ()
-) -> Iterator[tuple[str, Blob]]:
-    """Every blob that the manifest itself names, but of `known` projects, and what it is."""
-    yield "the profile", manifest.profile
-    if manifest.trusted_root is not None:
-        yield "the trust root of attestations", manifest.trusted_root
-    for file, lock in manifest.locks.items():
-        yield f"the lock {file!r}", lock
-    for name, document in manifest.projects.items():
-        if name not in known:
-            yield f"the document of {name}", document
-    if manifest.contents is not None:
-        for name, document in manifest.contents.documents.items():
-            yield f"what is inside of {name}", document
 
 
 def read_document(mirror: Mirror, manifest: Manifest, name: NormalizedName) -> ProjectDocument:
@@ -266,10 +179,10 @@ def _read(mirror: Mirror, stream: str, place: str, blob: Blob) -> bytes:
 
 def merged(documents: Sequence[tuple[str, ProjectDocument]]) -> ProjectDocument:
     """One document from those of several streams: each file as the strictest stream has it."""
-    return _merge(documents)[0]
+    return merge(documents)[0]
 
 
-def _merge(documents: Sequence[tuple[str, ProjectDocument]]) -> tuple[ProjectDocument, list[str]]:
+def merge(documents: Sequence[tuple[str, ProjectDocument]]) -> tuple[ProjectDocument, list[str]]:
     """One document from those of several streams, and what they disagree on.
 
     A file is known by what its name means: installers take `Foo-1.0-…` and `foo-1.0-…` for one.
@@ -307,23 +220,3 @@ def _laxness(document: ProjectDocument) -> int:
     status = document.status
     # A word that is not known here may forbid anything.
     return _STRICTEST_FIRST.index(status) if status in _STRICTEST_FIRST else -1
-
-
-def _refuse(manifest: Manifest, missing: list[str], conflicts: list[str]) -> None:
-    if missing:
-        raise IncompleteError(
-            f"sequence {manifest.sequence} of {manifest.stream} is not complete, missing"
-            f" {'is' if len(missing) == 1 else 'are'} {_some(missing)}",
-            hint="unpack the other volumes, or ask for a bundle that carries these files",
-        )
-    if conflicts:
-        raise RefusedError(
-            _some(conflicts, "; "),
-            hint="resolve both streams from the same index, or give one of them its own mirror",
-        )
-
-
-def _some(names: list[str], separator: str = ", ") -> str:
-    rest = len(names) - _NAMED
-    more = f"{separator}and {rest} more" if rest > 0 else ""
-    return separator.join(names[:_NAMED]) + more

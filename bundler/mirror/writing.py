@@ -70,6 +70,8 @@ def write_pages(
             write,
             [name for name in names if name not in entries],
             lambda: observe(Advanced(_PAGES, 1)),
+            # One makes a page while READMEs are rendered; more would only wait for each other.
+            threads=readmes.processes + 1,
         )
     in_order = [entries[name] for name in names]
     before = _read_serials(former)

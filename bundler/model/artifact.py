@@ -33,7 +33,7 @@ MAX_TAGS: Final = 1000
 MAX_HEADER_LINES: Final = 20_000
 """Lines; a licence or a description that stands in the headers has some hundreds."""
 
-_TAGS_TO_REMEMBER: Final = 16
+_DOTS_TO_REMEMBER: Final = 7  # that of ".whl" among them: at most 27 tags
 
 # A line of headers as `email` takes it: a name, or more of the value above.
 _HEADER_LINE = re.compile(rb"(?:From |[!-9;-~]*:|[ \t])[^\r\n]*(?:\r\n|[\r\n]|\Z)")
@@ -109,13 +109,13 @@ def parse_wheel_name(filename: str) -> WheelName:
         raise InvalidWheelFilename(
             f"Invalid wheel filename (more than {MAX_FILENAME} characters): {filename!r:.120}"
         )
+    if filename.count(".") <= _DOTS_TO_REMEMBER:
+        return _parse_and_remember(filename)
     # A compressed tag set is a cross product (PEP 425): it is counted before it is made.
     tags = math.prod(part.count(".") + 1 for part in filename[:-4].split("-")[-3:])
     if tags > MAX_TAGS:
         raise InvalidWheelFilename(f"Invalid wheel filename ({tags} tags): {filename!r}")
-    if tags > _TAGS_TO_REMEMBER:
-        return WheelName(*parse_wheel_filename(filename))
-    return _parse_and_remember(filename)
+    return WheelName(*parse_wheel_filename(filename))
 
 
 @lru_cache(maxsize=8192)

@@ -46,6 +46,10 @@ class Reader:
         if self._rest:
             raise ValueError(f"{self.place}: unknown key {min(self._rest)!r:.80}")
 
+    def holds(self, value: object) -> bool:
+        """Whether what is left is just `value`."""
+        return self._rest == value
+
     def has(self, key: str) -> bool:
         """Whether a key that may be absent is there."""
         return key in self._rest

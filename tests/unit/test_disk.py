@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from bundler.disk import (
     locked,
     make_folder,
     no_room_explained,
+    read_at_most,
     read_whole,
     require_folder,
     require_room,
@@ -228,6 +230,20 @@ def test_sync_filesystem_where_the_system_syncs_only_all(
 def test_read_whole_explains() -> None:
     with pytest.raises(BundlerError, match=r"/none cannot be read: No such file"):
         read_whole(Path("/none"))
+
+
+def test_read_at_most_takes_no_more_memory_than_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    tracemalloc.start()
+    try:
+        assert read_at_most(path, 1 << 26) == b"abc"
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert read_at_most(str(path), 2) == b"ab"
+    with pytest.raises(FileNotFoundError):
+        read_at_most(tmp_path / "none", 1)
 
 
 def test_atomic_write_explains(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ class Readmes:
         self._patience = patience
         self._given_up = 0
         self._idle = queue.SimpleQueue[Answerer]()
-        self._workers = [Answerer(program) for _ in range(workers or len(os.sched_getaffinity(0)))]
+        self.processes = workers or len(os.sched_getaffinity(0))
+        self._workers = [Answerer(program) for _ in range(self.processes)]
         for worker in self._workers:
             self._idle.put(worker)
 

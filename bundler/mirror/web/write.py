@@ -8,7 +8,7 @@ from importlib import resources
 
 from packaging.utils import NormalizedName
 
-from bundler.disk import atomic_write, sweep_folder
+from bundler.disk import atomic_write, read_at_most, sweep_folder
 from bundler.events import Noticed, Observer
 from bundler.mirror.generations import folder_of, live
 from bundler.mirror.layout import Mirror, metadata_path
@@ -171,8 +171,7 @@ def _about(mirror: Mirror, files: Sequence[BundledFile]) -> About:
         if is_sdist(file.filename):
             with path.open("rb") as sdist:
                 return read_about(read_sdist(sdist, file.filename).metadata)
-        with metadata_path(path).open("rb") as beside:
-            return read_about(beside.read(MAX_METADATA))
+        return read_about(read_at_most(metadata_path(path), MAX_METADATA))
     except (OSError, SdistError):  # a page that says less is no reason not to publish
         return About()
 

@@ -17,7 +17,8 @@ from bundler.archive.store import BlobStore
 from bundler.errors import BundlerError, DamagedError, IncompleteError, RefusedError
 from bundler.events import Advanced, Event, Finished, Noticed, Started, ignore
 from bundler.mirror import publish as publish_module
-from bundler.mirror.filing import Fresh, file_wheels, fresh
+from bundler.mirror.filing import file_wheels
+from bundler.mirror.fresh import Fresh, fresh
 from bundler.mirror.generations import live, make_live
 from bundler.mirror.layout import Mirror, metadata_path
 from bundler.mirror.publish import Published, publish

@@ -96,6 +96,15 @@ def test_absent_and_unknown_keys_are_refused() -> None:
         reader(1).finish()
 
 
+def test_what_is_left_is_held_against_a_value() -> None:
+    document = reader("x")
+    assert document.holds({"key": "x"})
+    assert not document.holds({"key": "y"})
+    assert not document.holds({})
+    document.text("key")
+    assert document.holds({})
+
+
 def test_a_key_is_taken_once() -> None:
     document = reader("x")
     document.text("key")

@@ -31,6 +31,17 @@ def test_nothing_hidden_reaches_a_page(text: str) -> None:
         code.encode()  # no lone surrogate either
 
 
+def test_every_character_that_a_page_must_not_have_is_replaced_also_among_harmless_ones() -> None:
+    kept = {9, 10} | {ord(char) for char in "azAZ09 ,.:;/=+_-#()[]{}!?@%*|$^~`\\äß"}
+    gone = set("&<>\"'") | {
+        chr(code) for code in (*range(32), *range(127, 160)) if code not in kept
+    }
+    for char in gone:
+        assert joined(["a", f"b {char} c"]).code != f"ab {char} c", char
+    for code in kept:
+        assert joined([f"a {chr(code)} c"]).code == f"a {chr(code)} c"
+
+
 def test_pieces_are_not_escaped_twice() -> None:
     inner = element("b", None, "<&>")
     assert joined([inner, "<"], " & ").code == "<b>&lt;&amp;&gt;</b> &amp; &lt;"

@@ -77,7 +77,11 @@ def test_after_too_many_nothing_is_rendered_any_more(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     "program",
     ["raise SystemExit(1)", "import sys; sys.stdin.readline(); print('{'); sys.stdout.flush()",
-     "import sys; sys.stdin.close(); import time; time.sleep(0.2)"],
+     "import sys; sys.stdin.close(); import time; time.sleep(0.2)",
+     "import sys; sys.stdin.readline(); print('[' * 200_000, flush=True)",
+     "print('null', end='', flush=True)",
+     "import os, time; input(); os.close(0); print('null', flush=True); time.sleep(9)",
+     "while True: print('a' * 100_000, end='')"],
 )  # fmt: skip
 def test_a_process_that_dies_or_lies_costs_its_readme(tmp_path: Path, program: str) -> None:
     path = tmp_path / "program.py"
@@ -85,6 +89,20 @@ def test_a_process_that_dies_or_lies_costs_its_readme(tmp_path: Path, program: s
     with Readmes(1, program=path) as readmes:
         for _ in range(2):
             assert readmes.render(MARKDOWN, "*a*").code == '<pre class="plain">*a*</pre>'
+
+
+@pytest.mark.parametrize("begin", ["", "input(); print('null', flush=True)"])
+def test_a_process_that_reads_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begin: str
+) -> None:
+    monkeypatch.setattr(readme_module, "_START", 2.0 if begin else 0.2)
+    path = tmp_path / "program.py"
+    path.write_text(f"import time\n{begin}\ntime.sleep(30)")
+    text = "a" * MAX_README  # more than a pipe takes
+    with Readmes(1, patience=0.2, program=path) as readmes:
+        start = time.monotonic()
+        assert readmes.render(MARKDOWN, text).code == f'<pre class="plain">{text}</pre>'
+        assert time.monotonic() - start < 10
 
 
 def test_a_process_that_answers_something_else_is_not_believed(tmp_path: Path) -> None:
