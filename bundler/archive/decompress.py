@@ -12,14 +12,14 @@ import zstandard
 
 from bundler.archive.frame import MAX_WINDOW_LOG
 from bundler.archive.keep import Keeper
-from bundler.archive.parallel import Spool, StoppedError
+from bundler.archive.parallel import StoppedError
 from bundler.archive.source import CHUNK
 from bundler.model.artifact import Blob
 
 _LONGEST_FRAME_HEADER = 18
 
 
-def decompress(spool: Spool, length: int, feed: Callable[[bytes], None], stop: Event) -> None:
+def decompress(spool: BinaryIO, length: int, feed: Callable[[bytes], None], stop: Event) -> None:
     """Feed on the `length` bytes of the one frame in `spool`, in pieces.
 
     Raises:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Condition, Event
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias, TypeVar
+from typing import Protocol, Self, TypeVar
 
 T = TypeVar("T")
-
-SPOOL_MEMORY = 128 << 20
-"""Bytes that all spools together may hold in memory."""
 
 # Frames differ in size a thousandfold: while one thread is busy with a large one, the others need
 # enough to do.
@@ -23,8 +18,6 @@ _AHEAD = 4
 
 WINDOW_MEMORY = 300_000_000
 """For the windows of all (de)compressors together: two of the largest, or many small ones."""
-
-Spool: TypeAlias = "tempfile.SpooledTemporaryFile[bytes]"
 
 
 class StoppedError(Exception):
@@ -135,16 +128,3 @@ class Leftovers:
         """Close `thing` now."""
         self._open.discard(thing)
         thing.close()
-
-
-def most_taken(workers: int) -> int:
-    """How many tasks `in_order` has taken and not yielded the results of, at most."""
-    return _AHEAD * workers + 1
-
-
-def new_spool(folder: Path, others: int) -> Spool:
-    """Temporary bytes: few in memory, many in a file without a name in `folder`.
-
-    With it there are `others`, at most.
-    """
-    return tempfile.SpooledTemporaryFile(SPOOL_MEMORY // (others + 1), dir=str(folder))

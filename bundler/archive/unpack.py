@@ -25,12 +25,10 @@ from bundler.archive.parallel import (
     WINDOW_MEMORY,
     Budget,
     Leftovers,
-    Spool,
     in_order,
-    most_taken,
-    new_spool,
 )
 from bundler.archive.source import Source
+from bundler.archive.spools import Spool, Spools
 from bundler.disk import no_room_explained, require_room
 from bundler.events import Advanced, Finished, Observer, Started, ignore
 from bundler.model.artifact import Blob
@@ -86,8 +84,7 @@ def unpack_volume(
     offsets: set[int] = set()
     with no_room_explained(keeper.store.root, missing), Leftovers() as leftovers:
         workers = workers or (os.cpu_count() or 1) + _WAITING
-        new = partial(new_spool, keeper.store.scratch, most_taken(workers))
-        unpacking = _Unpacking(reader, keeper, leftovers, index.form, offsets, new)
+        unpacking = _Unpacking(reader, keeper, leftovers, index.form, offsets)
         for batch in (index.segments[:1], index.segments[1:]):
             passed += [segment for segment in batch if not check(segment)]
             offsets.update(segment.offset for segment in passed)
@@ -108,14 +105,13 @@ class _Unpacking:
         leftovers: Leftovers,
         form: Form,
         passed: set[int],
-        new_spool: Callable[[], Spool],
     ) -> None:
         self._reader = reader
         self._keeper = keeper
         self._leftovers = leftovers
         self._form = form
         self._passed = passed
-        self._new_spool = new_spool
+        self._spools = Spools(keeper.store.scratch)
         self._budget = Budget(WINDOW_MEMORY)
 
     def tasks(self, segments: Iterable[Segment]) -> Iterator[Callable[[Event], None]]:
@@ -135,8 +131,8 @@ class _Unpacking:
         before = Event()
         before.set()
         for frame in segment.frames:
-            spool = self._leftovers.add(self._new_spool())
-            whole = self._reader.take(frame, segment, spool.write)
+            spool = self._leftovers.add(self._spools.new(frame.size))
+            whole = self._reader.take(frame, segment, spool.file.write)
             if not whole:
                 self._leftovers.release(spool)
             after = Event()
@@ -162,7 +158,7 @@ class _Unpacking:
                 sink.skip(frame.length)
             elif not sink.broken:
                 with self._budget.hold(zstd.window_memory(frame.length)):
-                    decompress(spool, frame.length, sink.feed, stop)
+                    decompress(spool.file, frame.length, sink.feed, stop)
         except BaseException as error:
             sink.broken = True
             if isinstance(error, ValueError):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from threading import Event
 
@@ -9,38 +10,36 @@ from bundler.archive import ustar
 from bundler.archive.decompress import SegmentSink, decompress
 from bundler.archive.frame import compressor
 from bundler.archive.keep import Keeper
-from bundler.archive.parallel import Spool, StoppedError, new_spool
+from bundler.archive.parallel import StoppedError
 from bundler.archive.store import BlobStore
 from tests.fakes.volumes import Contents, noise, stored
 
 
-def spool_of(data: bytes, folder: Path) -> Spool:
+def spool_of(data: bytes) -> io.BytesIO:
     engine = compressor(len(data))
-    spool = new_spool(folder, 0)
-    spool.write(engine.compress(data) + engine.flush())
-    return spool
+    return io.BytesIO(engine.compress(data) + engine.flush())
 
 
-def test_a_frame_comes_in_pieces_of_bounded_size(tmp_path: Path) -> None:
+def test_a_frame_comes_in_pieces_of_bounded_size() -> None:
     pieces: list[bytes] = []
     data = bytes(5_000_000)
-    with spool_of(data, tmp_path) as spool:
+    with spool_of(data) as spool:
         decompress(spool, len(data), pieces.append, Event())
     assert b"".join(pieces) == data
     assert max(map(len, pieces)) <= 1 << 20
 
 
-def test_a_bomb_is_not_let_off(tmp_path: Path) -> None:
+def test_a_bomb_is_not_let_off() -> None:
     pieces: list[bytes] = []
     with (
-        spool_of(bytes(50_000_000), tmp_path) as spool,
+        spool_of(bytes(50_000_000)) as spool,
         pytest.raises(ValueError, match="its zstd header does not say what the index says"),
     ):
         decompress(spool, 1000, pieces.append, Event())
     assert pieces == []
 
 
-def test_decompression_stops_when_it_is_told_to(tmp_path: Path) -> None:
+def test_decompression_stops_when_it_is_told_to() -> None:
     stop = Event()
     pieces: list[bytes] = []
 
@@ -48,7 +47,7 @@ def test_decompression_stops_when_it_is_told_to(tmp_path: Path) -> None:
         pieces.append(piece)
         stop.set()
 
-    with spool_of(bytes(5_000_000), tmp_path) as spool, pytest.raises(StoppedError):
+    with spool_of(bytes(5_000_000)) as spool, pytest.raises(StoppedError):
         decompress(spool, 5_000_000, feed, stop)
     assert len(pieces) == 1
 

@@ -120,10 +120,10 @@ def test_a_long_page_is_read_fast() -> None:
     link = f"https://files.example.org/packages/aa/bb/{A}/{wheel}#sha256={A}"
     one = f'<a href="{link}" data-requires-python="&gt;=3.9" data-core-metadata="sha256={B}">x</a>'
     body = "\n".join([one] * 6800)
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert len(from_html(body).files) == 6800
     # Measured: 0.1 s. Ten times that would be noticed by people.
-    assert time.perf_counter() - begin < 1.0
+    assert time.process_time() - begin < 1.0
 
 
 @pytest.mark.parametrize(
