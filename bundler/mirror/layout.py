@@ -79,7 +79,7 @@ class Mirror:
             for folder in (mirror.trust, mirror.store.root):
                 make_folder(folder, _PRIVATE)
         except OSError as error:
-            raise BundlerError(f"cannot make a mirror in {root}: {error}") from error
+            raise BundlerError(f"cannot make a mirror in {root}: {error.strerror}") from error
         mirror._require_one_filesystem()
         return mirror
 

@@ -42,10 +42,16 @@ class Loop(uvloop.Loop):
         """As ever; but the coroutine of a request that is answered at once is not called."""
         if self.at_once is not None and args and isinstance(args[0], CoroutineType):
             scope, proto = getattr(args[-1], "scope", None), getattr(args[-1], "proto", None)
-            if scope and proto and self.at_once(scope, proto):
+            if scope and proto and self._is_answered(scope, proto):
                 args[0].close()
                 return self._answered
         return super().call_soon_threadsafe(callback, *args, context=context)
+
+    def _is_answered(self, scope: Scope, wire: Wire) -> bool:
+        try:
+            return self.at_once is not None and self.at_once(scope, wire)
+        except Exception:  # noqa: BLE001 - raised again in the loop, which logs it and answers
+            return False
 
 
 @loops.register("auto")

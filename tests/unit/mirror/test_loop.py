@@ -80,6 +80,16 @@ def test_all_else_does(loop: Loop) -> None:
         assert (handed.proto.body, len(handed.tasks)) == (b"later", 1)
 
 
+def test_a_fault_is_the_loops_to_tell(loop: Loop) -> None:
+    def fail(_scope: Scope, _wire: Wire) -> bool:
+        raise ZeroDivisionError
+
+    handed = _Handed(FakeScope("/known"))
+    loop.at_once = fail
+    _hand_over(loop, handed)
+    assert (handed.proto.body, len(handed.tasks)) == (b"later", 1)
+
+
 def test_other_calls_are_calls(loop: Loop) -> None:
     said: list[object] = []
     asked = _Asked()
