@@ -41,7 +41,8 @@ from bundler.upstream.download import Downloader
 from bundler.upstream.transport import Transport
 from bundler.upstream.vouching import Vouching
 from bundler.wheel.findings import Findings, Kept
-from bundler.wheel.inspector import WheelInspector, inspecting
+from bundler.wheel.inspector import WheelInspector
+from bundler.wheel.look import Look
 
 _SOON = timedelta(days=90)
 
@@ -53,6 +54,7 @@ class Outside:
     Attributes:
         cache: Where downloaded blobs are kept from one run to the next.
         vouching: Fetches attestations, and judges by them.
+        look: Looks into wheels.
         found: Where it is kept what is inside wheels that were good.
     """
 
@@ -60,6 +62,7 @@ class Outside:
     transport: Transport
     cache: BlobStore
     vouching: Vouching
+    look: Look
     found: Kept
     authority: Authority
     signers: Sequence[Signer]
@@ -92,8 +95,8 @@ def create(
     _remind_of_the_root(outside)
     sweep(out, profile.stream)
     check_place(out)
+    inspector = WheelInspector(profile.accepted(), outside.look, Findings(outside.found))
     with (
-        inspecting(profile.accepted(), Findings(outside.found)) as inspector,
         Downloader(
             outside.transport, outside.cache, check=inspector.check, observer=outside.observe
         ) as downloads,

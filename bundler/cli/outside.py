@@ -221,12 +221,14 @@ def _create(
     from bundler.resolve.beside import planner_beside
     from bundler.trust.streams import require_stream
     from bundler.upstream.transport import Transport
+    from bundler.wheel.look import looking
 
     planned = planning(path, use, home, observe)
     stream = planned.profile.stream
     require_stream(home.streams / stream)  # before anybody is asked for anything
     with (
         planner_beside(partial(direct_planner, planned), observe) as planner,
+        looking() as look,
         Transport(credentials=planned.credentials) as transport,
     ):
         # Only now: while these are loaded, the planner asks for the first pages.
@@ -247,6 +249,7 @@ def _create(
                 transport=transport,
                 cache=planned.cache,
                 vouching=make_vouching(path, planned, transport),
+                look=look,
                 found=Entries(home.cache / "found", planned.secret, observe),
                 authority=authority,
                 signers=signers,

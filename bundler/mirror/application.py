@@ -52,13 +52,12 @@ class Application:
     seconds: Callable[[], float]
     parent: int
     stall_seconds: float = 60
+    _gives_up: bool = False
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Called once, before the first request."""
         if isinstance(loop, Loop):
             loop.at_once = self.at_once
-        # The server listens by the time that the loop runs.
-        loop.call_soon(give_up_stalled, self.stall_seconds)
         self._tick(loop)
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
@@ -168,6 +167,8 @@ class Application:
             # Nobody is left who could tell this process to end.
             os.kill(os.getpid(), signal.SIGTERM)
             return
+        if not self._gives_up:  # the server may not listen yet
+            self._gives_up = give_up_stalled(self.stall_seconds) > 0
         loop.call_later(_TICK, self._tick, loop)
         if self.log:
             self.log.flush()

@@ -3,50 +3,33 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
 from packaging.utils import NormalizedName
 
-from bundler.forks import answering
 from bundler.model.artifact import Blob, Sha256, is_sdist
 from bundler.model.contents import Accepted, Contents, ContentsDocument, WheelContents
 from bundler.model.plan import PlannedFile
 from bundler.wheel.fault import RULES
 from bundler.wheel.findings import Findings
-from bundler.wheel.look import Looked, Unknown, look_into
-from bundler.wheel.natives import NativeParser
+from bundler.wheel.look import Look, Unknown
 from bundler.wheel.sdist import check_sdist
-from bundler.wheel.seen import Seen
 
 _LARGEST_DOCUMENT: Final = Blob(Sha256("f" * 64), 99_999_999)
-
-
-@contextmanager
-def inspecting(accepted: Mapping[Sha256, str], findings: Findings) -> Iterator[WheelInspector]:
-    """An inspector that looks into wheels in forks, where it can; see `WheelInspector`."""
-    with (
-        NativeParser() as parser,
-        answering(partial(look_into, parser, Seen()), "look") as look,
-    ):
-        yield WheelInspector(accepted, look, findings)
 
 
 class WheelInspector:
     """Has wheels looked into, from several threads, and remembers what was found."""
 
-    def __init__(
-        self, accepted: Mapping[Sha256, str], look: Callable[[Unknown], Looked], findings: Findings
-    ) -> None:
+    def __init__(self, accepted: Mapping[Sha256, str], look: Look, findings: Findings) -> None:
         """Prepare.
 
         Args:
             accepted: Digests of wheels that may break rules, and why.
-            look: As `bundler.wheel.look.look_into`; several threads call it.
+            look: As `bundler.wheel.look.looking` gives it.
             findings: Those of earlier runs.
         """
         self._reasons = accepted

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from bundler.forks import answering
 from bundler.model.artifact import Sha256, parse_wheel_name
 from bundler.model.contents import (
     NATIVE_FORMATS,
@@ -42,6 +46,23 @@ class Unknown:
 
 Looked: TypeAlias = tuple[WheelContents, tuple[str, ...]]
 """What is in a wheel, and the rules that it breaks, sorted; none unless it is accepted."""
+
+Look: TypeAlias = Callable[[Unknown], Looked]
+"""As `look_into`; several threads may call it."""
+
+
+@contextmanager
+def looking() -> Iterator[Look]:
+    """Looks into wheels, in forks where it can.
+
+    To be begun before a lock is taken, which a fork that outlives this process would hold, and
+    before keys are loaded, which it does not need.
+    """
+    with (
+        NativeParser() as parser,
+        answering(partial(look_into, parser, Seen()), "look") as look,
+    ):
+        yield look
 
 
 def look_into(parser: NativeParser, seen: Seen, wheel: Unknown) -> Looked:
