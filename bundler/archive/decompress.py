@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from threading import Event
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias, cast
 
 import zstandard
 
@@ -18,32 +19,66 @@ from bundler.model.artifact import Blob
 
 _LONGEST_FRAME_HEADER = 18
 
+Buffer: TypeAlias = "bytes | memoryview"
 
-def decompress(spool: BinaryIO, length: int, feed: Callable[[bytes], None], stop: Event) -> None:
-    """Feed on the `length` bytes of the one frame in `spool`, in pieces.
+
+class Pieces:
+    """What was read, in the pieces in which it came; each is let go of when it is read again."""
+
+    def __init__(self) -> None:
+        self._pieces = deque[bytes]()
+
+    def add(self, piece: bytes) -> None:
+        """Put one behind the others."""
+        self._pieces.append(piece)
+
+    def start(self, size: int) -> bytes:
+        """The first `size` bytes, or all if there are fewer; they stay."""
+        first = b""
+        while self._pieces and len(first) < size:
+            first += self._pieces.popleft()
+        self._pieces.appendleft(first)
+        return first[:size]
+
+    def read(self, size: int) -> bytes:
+        """The next bytes: one piece, at most `size` of it; empty at the end."""
+        while self._pieces:
+            piece = self._pieces.popleft()
+            if len(piece) > size:
+                self._pieces.appendleft(piece[size:])
+                piece = piece[:size]
+            if piece:
+                return piece
+        return b""
+
+
+def decompress(frame: Pieces, length: int, feed: Callable[[Buffer], None], stop: Event) -> None:
+    """Feed on the `length` bytes that are in one frame, in pieces that are reused.
 
     Raises:
         ValueError: if the frame is not one of ours, or has fewer or more bytes.
         StoppedError: if `stop` is set.
     """
-    spool.seek(0)
-    start = spool.read(_LONGEST_FRAME_HEADER)
-    spool.seek(0)
     try:
-        parameters = zstandard.get_frame_parameters(start)
+        parameters = zstandard.get_frame_parameters(frame.start(_LONGEST_FRAME_HEADER))
         if parameters.content_size != length or parameters.window_size > 1 << MAX_WINDOW_LOG:
             raise ValueError("its zstd header does not say what the index says")
         engine = zstandard.ZstdDecompressor(max_window_size=1 << MAX_WINDOW_LOG)
-        with engine.stream_reader(spool, read_across_frames=True, closefd=False) as reader:
-            left = length
+        with engine.stream_reader(
+            cast("BinaryIO", frame),  # of which nothing but `read` is called
+            read_size=CHUNK,
+            read_across_frames=True,
+            closefd=False,
+        ) as reader:
+            left, buffer = length, memoryview(bytearray(min(length, CHUNK)))
             while left:
                 if stop.is_set():
                     raise StoppedError
-                chunk = reader.read(min(left, CHUNK))
-                if not chunk:
+                size = reader.readinto(buffer[:left])
+                if not size:
                     raise ValueError(f"it ends {left} bytes too early when decompressed")
-                left -= len(chunk)
-                feed(chunk)
+                left -= size
+                feed(buffer[:size])
             # Reading on also makes the decoder compare the frame's own checksum.
             if reader.read(1):
                 raise ValueError("more than one zstd frame is in it")
@@ -79,7 +114,7 @@ class SegmentSink:
         self._open = ExitStack()
         self._advance()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: Buffer) -> None:
         """Compare and keep the next bytes.
 
         Raises:

@@ -13,7 +13,11 @@ from collections.abc import Iterable
 import zstandard
 
 FRAME_LIMIT = 256_000_000
-"""A frame has at most this many bytes before compression."""
+"""A frame that is read has at most this many bytes before compression."""
+
+FRAME_CUT = 128_000_000
+"""A frame that is written has no more: that many must be in memory to be hashed before they are
+decompressed. Longer ones would save nothing, as a match may not lie that far back."""
 
 MAX_WINDOW_LOG = 27
 """The largest window that is read; stock decoders grant it without a flag."""
@@ -61,11 +65,6 @@ def size_bound(length: int) -> int:
     A block that does not shrink is stored (RFC 8878, section 3.1.1.2).
     """
     return length + 3 * (length // _BLOCK + 1) + 32
-
-
-def window_memory(length: int) -> int:
-    """About the bytes that a (de)compressor holds for a frame of `length` bytes."""
-    return min(length, 1 << MAX_WINDOW_LOG) + (16 << 20)
 
 
 def seek_table(frames: Iterable[tuple[int, int]]) -> bytes:

@@ -44,7 +44,7 @@ class VolumeWriter:
         *,
         form: Form = "zst",
         threads: int | None = None,
-        frame_limit: int = zstd.FRAME_LIMIT,
+        frame_limit: int = zstd.FRAME_CUT,
         observe: Observer = ignore,
     ) -> None:
         """`reserved` bytes are kept for the head; `threads` compress, one a processor.

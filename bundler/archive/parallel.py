@@ -1,93 +1,85 @@
-"""Threads for packing and unpacking: bounded, ordered, and stopped by the first failure."""
+"""Threads for unpacking: bounded in what waits for them, and stopped by the first failure."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Condition, Event
 from types import TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Final, Protocol, Self, TypeAlias, TypeVar
 
-T = TypeVar("T")
+Task: TypeAlias = Callable[[Event], None]
+"""Work for a thread; it may raise `StoppedError` once the event is set."""
 
-# Frames differ in size a thousandfold: while one thread is busy with a large one, the others need
-# enough to do.
-_AHEAD = 4
-
-WINDOW_MEMORY = 300_000_000
-"""For the windows of all (de)compressors together: two of the largest, or many small ones."""
+LEAST: Final = 256 << 10
+"""Bytes that every task counts for, however few it holds: so few tasks wait."""
 
 
 class StoppedError(Exception):
     """Raised in a task to leave early, because another task has failed."""
 
 
-def in_order(
-    tasks: Iterable[Callable[[Event], T]],
-    workers: int,
-) -> Generator[T, None, None]:
-    """Run tasks in threads and yield their results in the order of the tasks.
+class Crew:
+    """Threads that do tasks; a context manager that waits for all of them.
 
-    At most `4 * workers` tasks are taken ahead of the result that is yielded next. Each task gets
-    an event that tells it to stop; it may raise `StoppedError` then. The first
-    failure, of a task or of `tasks` itself, is raised here once, after every thread has ended.
+    Whoever gathers what a task will need calls `room` for it first. After the first failure, tasks
+    that wait are not begun any more; it is raised once, after every thread has ended.
     """
-    stop = Event()
-    failures: list[BaseException] = []
-    pending: deque[Future[T]] = deque()
 
-    def run(task: Callable[[Event], T]) -> T:
-        if stop.is_set():
-            raise StoppedError
-        try:
-            return task(stop)
-        except StoppedError:
-            raise
-        except BaseException as error:
-            failures.append(error)
-            stop.set()
-            raise
-
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for task in tasks:
-            pending.append(pool.submit(run, task))
-            if failures:
-                raise failures[0]
-            if len(pending) > _AHEAD * workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    except StoppedError:
-        # Only a failure before it can have stopped a task.
-        raise failures[0] from None
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-
-
-class Budget:
-    """Memory that tasks share: whoever finds too little left waits."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._used = 0
+    def __init__(self, workers: int, memory: int) -> None:
+        """`memory` is how many bytes wait for the threads, or are with them."""
+        self._pool = ThreadPoolExecutor(workers)
+        self._memory = memory
+        self._held = 0
         self._changed = Condition()
+        self._stop = Event()
+        self._failures: list[BaseException] = []
 
-    @contextmanager
-    def hold(self, amount: int) -> Iterator[None]:
-        """Hold `amount` bytes; more than the total is granted to one holder alone."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            self._stop.set()
+        self._pool.shutdown()
+        if error is None and self._failures:
+            raise self._failures[0]
+
+    def room(self, size: int) -> None:
+        """Wait until a task may hold `size` bytes, and count them; more than all by itself.
+
+        Raises:
+            BaseException: the first failure of a task.
+        """
+        size = max(size, LEAST)
         with self._changed:
-            self._changed.wait_for(lambda: not self._used or self._used + amount <= self._total)
-            self._used += amount
+            self._changed.wait_for(lambda: not self._held or self._held + size <= self._memory)
+            self._held += size
+        if self._failures:
+            raise self._failures[0]
+
+    def begin(self, size: int, task: Task) -> None:
+        """Have a task done, for which there was room of `size` bytes."""
+        self._pool.submit(self._run, size, task)
+
+    def _run(self, size: int, task: Task) -> None:
         try:
-            yield
+            if not self._stop.is_set():
+                task(self._stop)
+        except StoppedError:
+            pass  # only a failure before it can have stopped a task
+        except BaseException as error:  # noqa: BLE001 - it is raised again where somebody sees it
+            self._failures.append(error)
+            self._stop.set()
         finally:
             with self._changed:
-                self._used -= amount
-                self._changed.notify_all()
+                self._held -= max(size, LEAST)
+                self._changed.notify()
 
 
 class Closeable(Protocol):

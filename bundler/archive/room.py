@@ -41,7 +41,7 @@ class Limits:
 
     size: int | None = None
     content: int | None = None
-    frame: int = zstd.FRAME_LIMIT
+    frame: int = zstd.FRAME_CUT
     form: Form = "zst"
 
 

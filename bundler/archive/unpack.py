@@ -9,33 +9,28 @@ the store; they are what their names say.
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable
 from functools import partial
 from threading import Event
 
 from bundler.archive import frame as zstd
 from bundler.archive import ustar
-from bundler.archive.decompress import SegmentSink, decompress
+from bundler.archive.decompress import Pieces, SegmentSink, decompress
 from bundler.archive.frames import FrameReader
 from bundler.archive.keep import Keeper
-from bundler.archive.parallel import (
-    WINDOW_MEMORY,
-    Budget,
-    Leftovers,
-    in_order,
-)
+from bundler.archive.parallel import Crew, Leftovers
 from bundler.archive.source import Source
-from bundler.archive.spools import Spool, Spools
 from bundler.disk import no_room_explained, require_room
 from bundler.events import Advanced, Finished, Observer, Started, ignore
 from bundler.model.artifact import Blob
 from bundler.model.volume import Form, Frame, Segment, VerifiedIndex
 
-_WAITING = 2
-"""So many threads more than processors: some always wait for the disk to have a blob."""
+_WORKERS = 3
+"""Threads that decompress, each with a window of up to 128 MiB; one that reads and hashes cannot
+feed more."""
+
+_FRAMES = 128 << 20
+"""Bytes of frames that were hashed and are not decompressed yet; at least one frame."""
 
 _ENTRIES: dict[Form, Callable[[Iterable[Blob]], Iterable[bytes | Blob]]] = {
     "zst": ustar.entries,
@@ -50,7 +45,7 @@ def unpack_volume(
     keeper: Keeper,
     *,
     check: Callable[[Segment], bool] = lambda _segment: True,
-    workers: int | None = None,
+    workers: int = _WORKERS,
     observe: Observer = ignore,
 ) -> tuple[Segment, ...]:
     """Bring every blob of the volume to where it is kept, but for those that are there already.
@@ -83,20 +78,19 @@ def unpack_volume(
     passed: list[Segment] = []
     offsets: set[int] = set()
     with no_room_explained(keeper.store.root, missing), Leftovers() as leftovers:
-        workers = workers or (os.cpu_count() or 1) + _WAITING
         unpacking = _Unpacking(reader, keeper, leftovers, index.form, offsets)
         for batch in (index.segments[:1], index.segments[1:]):
             passed += [segment for segment in batch if not check(segment)]
             offsets.update(segment.offset for segment in passed)
-            with closing(in_order(unpacking.tasks(batch), workers)) as done:
-                deque(done, maxlen=0)
+            with Crew(workers, _FRAMES) as crew:
+                unpacking.read(batch, crew)
         reader.end()
     observe(Finished("unpack", f"{index.size / 1e6:.1f} MB → {missing / 1e6:.1f} MB"))
     return tuple(passed)
 
 
 class _Unpacking:
-    """Makes the tasks that decompress; they share a budget of memory."""
+    """Reads segments and has their frames decompressed."""
 
     def __init__(
         self,
@@ -111,10 +105,8 @@ class _Unpacking:
         self._leftovers = leftovers
         self._form = form
         self._passed = passed
-        self._spools = Spools(keeper.store.scratch)
-        self._budget = Budget(WINDOW_MEMORY)
 
-    def tasks(self, segments: Iterable[Segment]) -> Iterator[Callable[[Event], None]]:
+    def read(self, segments: Iterable[Segment], crew: Crew) -> None:
         """Read segments; one task for each frame that must be decompressed."""
         for segment in segments:
             self._check_lengths(segment)
@@ -122,29 +114,28 @@ class _Unpacking:
                 for frame in segment.frames:
                     self._reader.take(frame, segment, lambda _chunk: None)
             elif self._form == "zst":
-                yield from self._segment_tasks(segment)
+                self._read_frames(segment, crew)
             else:
                 self._copy(segment)
 
-    def _segment_tasks(self, segment: Segment) -> Iterator[Callable[[Event], None]]:
+    def _read_frames(self, segment: Segment, crew: Crew) -> None:
         sink = self._sink(segment)
         before = Event()
         before.set()
         for frame in segment.frames:
-            spool = self._leftovers.add(self._spools.new(frame.size))
-            whole = self._reader.take(frame, segment, spool.file.write)
-            if not whole:
-                self._leftovers.release(spool)
+            crew.room(frame.size)
+            pieces = Pieces()
+            whole = self._reader.take(frame, segment, pieces.add)
             after = Event()
-            good = spool if whole else None
-            yield partial(self._unpack, segment, frame, good, sink, before, after)
+            good = pieces if whole else None
+            crew.begin(frame.size, partial(self._unpack, segment, frame, good, sink, before, after))
             before = after
 
     def _unpack(
         self,
         segment: Segment,
         frame: Frame,
-        spool: Spool | None,
+        pieces: Pieces | None,
         sink: SegmentSink,
         before: Event,
         after: Event,
@@ -154,11 +145,10 @@ class _Unpacking:
         # one failed, its own error is the one that is raised.
         before.wait()
         try:
-            if spool is None:
+            if pieces is None:
                 sink.skip(frame.length)
             elif not sink.broken:
-                with self._budget.hold(zstd.window_memory(frame.length)):
-                    decompress(spool.file, frame.length, sink.feed, stop)
+                decompress(pieces, frame.length, sink.feed, stop)
         except BaseException as error:
             sink.broken = True
             if isinstance(error, ValueError):
@@ -166,8 +156,6 @@ class _Unpacking:
             raise
         finally:
             after.set()
-        if spool is not None:
-            self._leftovers.release(spool)
         if frame is segment.frames[-1]:
             self._leftovers.release(sink)
 

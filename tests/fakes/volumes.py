@@ -69,7 +69,7 @@ def unpack_from(
     store: BlobStore,
     *,
     have: Callable[[Blob], bool] | None = None,
-    workers: int | None = 2,
+    workers: int = 2,
     observe: Observer = ignore,
 ) -> None:
     """`volume` stands at `start`, right behind the head."""

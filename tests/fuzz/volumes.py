@@ -34,7 +34,7 @@ from typing import Protocol, Self
 import zstandard
 
 from bundler.archive import ustar
-from bundler.archive.decompress import SegmentSink, decompress
+from bundler.archive.decompress import Pieces, SegmentSink, decompress
 from bundler.archive.frame import compressor
 from bundler.archive.head import read_head
 from bundler.archive.keep import Keeper
@@ -127,9 +127,10 @@ CONTENT = b"".join(bytes([n % 7]) * (n % 50) for n in range(400))
 
 def one_frame(data: bytes) -> bool:
     """Whether it was decompressed; then stock zstd has the same bytes."""
-    found: list[bytes] = []
+    found, frame = list[bytes](), Pieces()
+    frame.add(data)
     try:
-        decompress(io.BytesIO(data), len(CONTENT), found.append, Event())
+        decompress(frame, len(CONTENT), lambda piece: found.append(bytes(piece)), Event())
     except ValueError:
         assert sum(map(len, found)) <= len(CONTENT)
         return False

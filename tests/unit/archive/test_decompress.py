@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from threading import Event
 
 import pytest
 
 from bundler.archive import ustar
-from bundler.archive.decompress import SegmentSink, decompress
+from bundler.archive.decompress import Buffer, Pieces, SegmentSink, decompress
 from bundler.archive.frame import compressor
 from bundler.archive.keep import Keeper
 from bundler.archive.parallel import StoppedError
@@ -15,27 +14,45 @@ from bundler.archive.store import BlobStore
 from tests.fakes.volumes import Contents, noise, stored
 
 
-def spool_of(data: bytes) -> io.BytesIO:
+def frame_of(data: bytes, step: int = 1 << 18) -> Pieces:
     engine = compressor(len(data))
-    return io.BytesIO(engine.compress(data) + engine.flush())
+    packed, pieces = engine.compress(data) + engine.flush(), Pieces()
+    for start in range(0, len(packed), step):
+        pieces.add(packed[start : start + step])
+    return pieces
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 10, 1 << 18])
+def test_a_frame_may_have_come_in_any_pieces(step: int) -> None:
+    found: list[bytes] = []
+    data = noise(2000) + bytes(2000)
+    decompress(frame_of(data, step), len(data), lambda piece: found.append(bytes(piece)), Event())
+    assert b"".join(found) == data
+
+
+def test_pieces_are_read_as_they_came_but_never_more_than_asked_for() -> None:
+    pieces = Pieces()
+    assert (pieces.start(3), pieces.read(9)) == (b"", b"")
+    for piece in (b"ab", b"", b"cdef", b"g"):
+        pieces.add(piece)
+    assert pieces.start(3) == b"abc"
+    assert [pieces.read(4) for _ in range(4)] == [b"abcd", b"ef", b"g", b""]
 
 
 def test_a_frame_comes_in_pieces_of_bounded_size() -> None:
     pieces: list[bytes] = []
     data = bytes(5_000_000)
-    with spool_of(data) as spool:
-        decompress(spool, len(data), pieces.append, Event())
+    decompress(frame_of(data), len(data), lambda piece: pieces.append(bytes(piece)), Event())
     assert b"".join(pieces) == data
     assert max(map(len, pieces)) <= 1 << 20
 
 
 def test_a_bomb_is_not_let_off() -> None:
     pieces: list[bytes] = []
-    with (
-        spool_of(bytes(50_000_000)) as spool,
-        pytest.raises(ValueError, match="its zstd header does not say what the index says"),
-    ):
-        decompress(spool, 1000, pieces.append, Event())
+    with pytest.raises(ValueError, match="its zstd header does not say what the index says"):
+        decompress(
+            frame_of(bytes(50_000_000)), 1000, lambda piece: pieces.append(bytes(piece)), Event()
+        )
     assert pieces == []
 
 
@@ -43,12 +60,12 @@ def test_decompression_stops_when_it_is_told_to() -> None:
     stop = Event()
     pieces: list[bytes] = []
 
-    def feed(piece: bytes) -> None:
-        pieces.append(piece)
+    def feed(piece: Buffer) -> None:
+        pieces.append(bytes(piece))
         stop.set()
 
-    with spool_of(bytes(5_000_000)) as spool, pytest.raises(StoppedError):
-        decompress(spool, 5_000_000, feed, stop)
+    with pytest.raises(StoppedError):
+        decompress(frame_of(bytes(5_000_000)), 5_000_000, feed, stop)
     assert len(pieces) == 1
 
 

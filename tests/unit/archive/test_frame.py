@@ -5,7 +5,7 @@ import struct
 import pytest
 import zstandard
 
-from bundler.archive.frame import compressor, seek_table, size_bound, window_memory
+from bundler.archive.frame import compressor, seek_table, size_bound
 from tests.fakes.volumes import noise
 
 
@@ -50,11 +50,6 @@ def test_what_stands_twice_is_found_far_away() -> None:
 @pytest.mark.parametrize("length", [0, 1, 1000, 131_072, 131_073, 1_000_000])
 def test_no_frame_is_larger_than_its_bound(length: int) -> None:
     assert len(compressed(noise(length), 1 << 20)) <= size_bound(length)
-
-
-def test_memory_is_bounded_by_the_window() -> None:
-    assert window_memory(1) < 20_000_000
-    assert window_memory(256_000_000) == window_memory(2**40) < 160_000_000
 
 
 def test_the_seek_table_is_that_of_the_seekable_format() -> None:

@@ -1,174 +1,97 @@
 from __future__ import annotations
 
 import io
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from threading import Event
+from collections.abc import Iterable, Iterator
+from threading import Event, Thread, active_count
 
 import pytest
 
-from bundler.archive.parallel import (
-    Budget,
-    Leftovers,
-    StoppedError,
-    in_order,
-)
-
-Task = Callable[[Event], int]
+from bundler.archive.parallel import LEAST, Crew, Leftovers, StoppedError, Task
 
 
-def returns(number: int) -> Task:
-    return lambda _stop: number
+def do(crew: Crew, size: int, tasks: Iterable[Task]) -> None:
+    for task in tasks:
+        crew.room(size)
+        crew.begin(size, task)
 
 
-def test_results_come_in_the_order_of_the_tasks() -> None:
-    second_done = Event()
-
-    def first(_stop: Event) -> int:
-        assert second_done.wait(5)
-        return 1
-
-    def second(_stop: Event) -> int:
-        second_done.set()
-        return 2
-
-    assert list(in_order([first, second], 2)) == [1, 2]
-    assert list(in_order([returns(n) for n in range(50)], 3)) == list(range(50))
+def fails(_stop: Event) -> None:
+    raise LookupError("a task")
 
 
-def test_only_a_few_tasks_are_taken_ahead() -> None:
-    taken: list[int] = []
+def is_stopped(stop: Event) -> None:
+    assert stop.wait(5)
+    raise StoppedError
 
-    def tasks() -> Iterator[Task]:
-        for number in range(20):
-            taken.append(number)
-            yield returns(number)
 
-    with closing(in_order(tasks(), 2)) as results:
-        assert next(results) == 0
-        assert taken == list(range(9))
+def is_done(_stop: Event) -> None:
+    pass
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_task_is_done(workers: int) -> None:
+    done: list[int] = []
+    with Crew(workers, 4 * LEAST) as crew:
+        do(crew, 1, [lambda _stop: done.append(1)] * 50)
+    assert len(done) == 50
+
+
+@pytest.mark.parametrize(("size", "most"), [(5 * LEAST, 2), (1, 10), (11 * LEAST, 1)])
+def test_no_more_waits_than_there_is_room_for(size: int, most: int) -> None:
+    go, begun, ended = Event(), list[int](), list[int]()
+
+    def waits(_stop: Event) -> None:
+        assert go.wait(5)
+        ended.append(1)
+
+    def gather(crew: Crew) -> None:
+        for _ in range(20):
+            crew.room(size)
+            begun.append(1)
+            crew.begin(size, waits)
+
+    with Crew(1, 10 * LEAST) as crew:
+        thread = Thread(target=gather, args=(crew,))
+        thread.start()
+        thread.join(0.1)
+        assert len(begun) == most
+        go.set()
+        thread.join(5)
+    assert len(begun) == len(ended) == 20
 
 
 def test_the_first_failure_stops_the_others_and_is_raised_once() -> None:
     ran: list[int] = []
-
-    def waits(stop: Event) -> int:
-        assert stop.wait(5)
-        raise StoppedError
-
-    def fails(_stop: Event) -> int:
-        raise LookupError("the second one")
-
-    def counts(_stop: Event) -> int:
-        ran.append(1)
-        return 0
-
-    before = threading.active_count()
-    with pytest.raises(LookupError, match="the second one"):
-        list(in_order([waits, fails, *[counts] * 100], 2))
+    before = active_count()
+    with pytest.raises(LookupError, match="a task"), Crew(2, 1 << 30) as crew:
+        do(crew, 1, [is_stopped, fails, *[lambda _stop: ran.append(1)] * 100])
     assert len(ran) < 3
-    assert threading.active_count() == before
+    assert active_count() == before
 
 
-def test_a_later_task_that_fails_stops_the_one_that_is_waited_for() -> None:
-    nobody = Event()
-
-    def waits(stop: Event) -> int:
-        assert stop.wait(5)
-        raise StoppedError
-
-    def fails(_stop: Event) -> int:
-        nobody.wait(0.05)
-        raise LookupError("the later one")
-
-    with pytest.raises(LookupError, match="the later one"):
-        list(in_order([waits, fails], 2))
-
-
-def test_after_a_failure_no_further_task_is_taken() -> None:
-    failed = Event()
-
-    def fails(_stop: Event) -> int:
-        try:
-            raise LookupError("at once")
-        finally:
-            failed.set()
-
-    def waits(stop: Event) -> int:
-        stop.wait(5)
-        return 0
+def test_whoever_waits_for_room_hears_of_a_failure() -> None:
+    begun: list[Task] = []
 
     def tasks() -> Iterator[Task]:
-        yield waits
-        yield fails
-        assert failed.wait(5)
-        while True:
-            yield returns(0)
+        for task in (fails, *[is_done] * 99):
+            begun.append(task)
+            yield task
 
-    with pytest.raises(LookupError, match="at once"):
-        list(in_order(tasks(), 8))
+    with pytest.raises(LookupError, match="a task"), Crew(1, LEAST) as crew:
+        do(crew, LEAST, tasks())
+    assert len(begun) < 100
 
 
-def test_a_failure_of_the_source_of_tasks_ends_the_threads() -> None:
-    def waits(stop: Event) -> int:
-        stop.wait(5)
-        return 0
+def test_a_failure_of_whoever_gathers_stops_the_tasks() -> None:
+    before = active_count()
 
-    def tasks() -> Iterator[Task]:
-        yield waits
-        yield waits
+    def gather(crew: Crew) -> None:
+        do(crew, 1, [is_stopped, is_stopped])
         raise LookupError("no more")
 
-    before = threading.active_count()
-    with pytest.raises(LookupError, match="no more"):
-        list(in_order(tasks(), 2))
-    assert threading.active_count() == before
-
-
-def test_a_queued_task_does_not_run_after_a_failure() -> None:
-    ran: list[int] = []
-    nobody = Event()
-
-    def fails(_stop: Event) -> int:
-        nobody.wait(0.05)
-        raise LookupError
-
-    def late(_stop: Event) -> int:
-        ran.append(1)
-        return 0
-
-    with pytest.raises(LookupError):
-        list(in_order([fails, late, late], 1))
-    assert ran == []
-
-
-def test_a_budget_makes_the_greedy_wait() -> None:
-    budget = Budget(10)
-    order: list[str] = []
-    started = Event()
-
-    def greedy() -> None:
-        started.set()
-        with budget.hold(6):
-            order.append("second")
-
-    thread = threading.Thread(target=greedy)
-    with budget.hold(3), budget.hold(3):
-        thread.start()
-        assert started.wait(5)
-        thread.join(0.05)
-        order.append("first")
-    thread.join(5)
-    assert order == ["first", "second"]
-
-
-def test_a_budget_grants_the_impossible_to_one_alone() -> None:
-    budget = Budget(10)
-    with budget.hold(1000):
-        pass
-    with budget.hold(10):
-        pass
+    with pytest.raises(LookupError, match="no more"), Crew(2, 1 << 30) as crew:
+        gather(crew)
+    assert active_count() == before
 
 
 def test_leftovers_are_closed() -> None:
