@@ -41,6 +41,7 @@ _OVERLAP = 1.5  # seconds that old and new processes both accept connections aft
 _HEADER_BYTES = 64 * 1024
 _BACKLOG = 1024
 _CONNECTIONS = 1024  # of each process
+_READERS = 1  # threads of each process that read files: to wake others takes longer than to read
 _BURST_SECONDS = 10  # of the steady rate, at once
 _FAILURES = 10  # wrong passwords at once, and then one in `_FAILURE_SECONDS`
 _FAILURE_SECONDS = 6
@@ -239,6 +240,7 @@ def _server(serving: Serving, address: str, port: int) -> MPServer:
             max_concurrent_streams=100,
             keep_alive_interval=30_000,
         ),
+        runtime_blocking_threads=_READERS,
         log_level=LogLevels.error,
         log_dictconfig=_LOGGING,
         ssl_cert=cert,

@@ -1,6 +1,7 @@
 """`bundle serve` against nginx on the same files, and against pypiserver and devpi.
 
-    python -m tests.bench.bench_serve [--projects N] [--seconds S] [--rounds R] [--peers FOLDER]
+    python -m tests.bench.bench_serve [--projects N] [--seconds S] [--rounds R] [--threads T]
+                                      [--peers FOLDER]
 
 It needs wrk and nginx; FOLDER is the `bin` of an environment with pypiserver and devpi-server. All
 servers run on loopback with as many processes as this host has cores (pypiserver and devpi as they
@@ -8,7 +9,8 @@ come), one after the other in each of the rounds; what is printed is the median,
 nginx as well: within a round, that has the same neighbours. With gzip, as every installer asks,
 nginx compresses each time: a mirror has no compressed files. "bare granian" sends the same page
 from memory and does nothing else. A page has 180 files, about 60 KB; a wheel has 16 MB; wrk keeps
-64 connections busy for pages, and for wheels. CPU is that of the server's processes for one
+64 connections busy for pages, and for wheels, in two threads as it does by itself; in one, it is
+what bounds nginx. CPU is that of the server's processes for one
 request, which others on the host change little. Memory is that of all processes, pages that they
 share counted once.
 """
@@ -159,10 +161,10 @@ def cpu(process: subprocess.Popen[bytes]) -> float:
 
 
 def wrk(
-    process: subprocess.Popen[bytes], url: str, seconds: int, headers: tuple[str, ...]
+    process: subprocess.Popen[bytes], url: str, headers: tuple[str, ...], load: tuple[str, ...]
 ) -> Measured:
     words = [word for header in headers for word in ("-H", header)]
-    argv = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", *words, url]
+    argv = ["wrk", f"-c{CONNECTIONS}", *load, "--latency", *words, url]
     before = cpu(process)
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=True)
     computed = cpu(process) - before
@@ -268,8 +270,10 @@ def main() -> None:
     parser.add_argument("--projects", type=int, default=10_000)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peers", type=Path)
     asked = parser.parse_args()
+    load = (f"-d{asked.seconds}s", f"-t{asked.threads}")
     for program in ("wrk", "nginx"):
         if not shutil.which(program):
             raise SystemExit(f"{program} is not here")
@@ -309,7 +313,7 @@ def main() -> None:
         found: dict[str, list[Measured]] = {name: [] for name in runs}
         for _ in range(asked.rounds):
             for name, (measured, url, headers) in runs.items():
-                found[name].append(wrk(measured, url, asked.seconds, headers))
+                found[name].append(wrk(measured, url, headers, load))
         print(f"memory: {memory(process)} after the load")
         print_medians(found, ("page", "page, gzip", "wheel"))
 
