@@ -29,8 +29,6 @@ from bundler.cli import (
 )
 from bundler.cli.usage import Commands
 
-_MANY_OBJECTS = 200_000
-
 app = typer.Typer(
     name="bundle",
     cls=Commands,
@@ -81,9 +79,6 @@ def _options(
 
 def main() -> None:
     """Run the program; may be called more than once in a process."""
-    # Index pages make many objects that live until the end: to look for cycles among them again
-    # and again takes a tenth of the time that planning does.
-    gc.set_threshold(_MANY_OBJECTS)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
