@@ -46,8 +46,9 @@ class Folder(Source):
         except OSError as error:
             self._open.close()
             raise DamagedError(
-                f"{path} is not a bundle volume: it is a folder without a readable {HEAD_FILE}",
-                hint="give the volume's file, NAME.tar.zst, or a folder that `create` made",
+                f"{path} is not a bundle volume: it is a folder without a readable {HEAD_FILE},"
+                " and without volumes",
+                hint="give the volume's file, NAME.v01.tar.zst, or the folder that it is in",
             ) from error
         super().__init__(self._head, name=str(path))
 

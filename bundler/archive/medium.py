@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,13 +12,38 @@ from typing import BinaryIO, Final
 
 from bundler.archive.failures import Failures
 from bundler.archive.folder_source import Folder
-from bundler.archive.head import Head, read_head
+from bundler.archive.head import HEAD_FILE, Head, read_head
 from bundler.archive.source import Source
 from bundler.errors import BundlerError, DamagedError
 from bundler.model.volume import VolumeIndex
 
 PIPE: Final = Path("-")
 """Stands for standard input among the volumes of a command."""
+
+_VOLUME: Final = re.compile(r"[a-z0-9-]+-\d{6,}\.v\d{2,}(?:\.tar(?:\.zst)?)?", re.ASCII)
+
+
+def meant(named: Iterable[Path]) -> list[Path]:
+    """The volumes that a command names: of a folder that is none itself, all that lie in it.
+
+    Raises:
+        BundlerError: if a folder cannot be read.
+    """
+    found: list[Path] = []
+    for path in named:
+        inside: list[Path] = []
+        if path.is_dir() and not os.path.lexists(path / HEAD_FILE):
+            try:
+                inside = [each for each in path.iterdir() if _is_volume(each)]
+            except OSError as error:
+                raise BundlerError(f"{path}: {error.strerror or error}".lower()) from error
+        found += sorted(inside) or [path]
+    return found
+
+
+def _is_volume(path: Path) -> bool:
+    whole = path / HEAD_FILE if path.is_dir() else path
+    return _VOLUME.fullmatch(path.name) is not None and whole.is_file()
 
 
 @contextmanager

@@ -22,8 +22,8 @@ Volumes = Annotated[
     list[Path],
     typer.Argument(
         metavar="VOLUME...",
-        help="Volumes in any order: NAME.v01.tar.zst, NAME.v01.tar, a folder of files;"
-        " - is standard input, in which volumes may stand one behind the other.",
+        help="Volumes in any order: NAME.v01.tar.zst, NAME.v01.tar, a folder of files, a folder"
+        " with volumes in it; - is standard input, where volumes may stand one behind the other.",
     ),
 ]
 
@@ -34,11 +34,11 @@ def inspect(volumes: Volumes, *, as_json: AsJson = False, quiet: Quiet = False) 
     Nothing is verified: it shows what the bundle says of itself.
     """
     with console(as_json=as_json, quiet=quiet) as out:
-        from bundler.archive.medium import read_heads
+        from bundler.archive.medium import meant, read_heads
         from bundler.report.inspect import inspect_head
 
         entries: dict[str, bytes] = {}
-        for head in read_heads(volumes, sys.stdin.buffer):
+        for head in read_heads(meant(volumes), sys.stdin.buffer):
             entries = {**head.entries, **entries}
         out.result(inspect_head(entries, verified=False))
 
@@ -58,6 +58,7 @@ def verify(
 ) -> None:
     """Check volumes' signatures and every byte of them; nothing is decompressed or written."""
     with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.archive.medium import meant
         from bundler.mirror.layout import Mirror
         from bundler.receive import verify as verify_volumes
         from bundler.trust.gate import anchor_from_root
@@ -71,7 +72,7 @@ def verify(
             judge = Mirror.open(mirror)
         else:
             raise typer.BadParameter("give one of --trust ROOT and --mirror MIRROR")
-        found = verify_volumes(volumes, judge, pipe=sys.stdin.buffer, observe=out.observe)
+        found = verify_volumes(meant(volumes), judge, pipe=sys.stdin.buffer, observe=out.observe)
         out.result(VerifiedResult(tuple(found)))
 
 
@@ -106,6 +107,7 @@ def unpack(
     missing. Where the mirror asks for approval (`bundle policy`), it waits for `bundle approve`.
     """
     with console(as_json=as_json, quiet=quiet) as out:
+        from bundler.archive.medium import meant
         from bundler.mirror.asking import write_resend_list
         from bundler.mirror.journal import Operator
         from bundler.mirror.layout import Mirror
@@ -122,7 +124,7 @@ def unpack(
         )
         mirror = Mirror.open(into)
         try:
-            received = unpack_volumes(volumes, mirror, inside)
+            received = unpack_volumes(meant(volumes), mirror, inside)
         except BundlerError:
             if resend_list is not None:
                 write_resend_list(mirror, resend_list, out.observe)

@@ -41,6 +41,7 @@ def refresh(
     For a bundle that lay so long that its signatures have expired, or soon will have.
     """
     with console(as_json=as_json, quiet=quiet) as shown:
+        from bundler.archive.medium import meant
         from bundler.disk import locked
         from bundler.packing import Packer
         from bundler.refresh import refresh as refresh_volumes
@@ -60,7 +61,7 @@ def refresh(
                 now=now(),
                 observe=shown.observe,
             )
-            made = refresh_volumes(volumes, out, packer)
+            made = refresh_volumes(meant(volumes), out, packer)
         names = [str(path) for path in made.volumes]
         text = f"sequence {made.manifest.sequence} of {stream} with new dates: {', '.join(names)}"
         fields: dict[str, Json] = {

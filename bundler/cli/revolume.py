@@ -37,12 +37,14 @@ def revolume(
     No officer has to sign again. The volumes are only read.
     """
     with console(as_json=as_json, quiet=quiet) as shown:
+        from bundler.archive.medium import meant
         from bundler.archive.store import BlobStore
         from bundler.disk import locked, require_folder
         from bundler.revolume import stream_of_volume, take_back
         from bundler.trust.authority import Authority
 
         require_folder(out)
+        volumes = meant(volumes)
         folders, secrets = find_home(home), ask_secrets(passphrase_fd)
         shape = shape_of(volume_size, plain=plain, as_files=as_files, parity=parity)
         authority = Authority.open(folders.streams / stream_of_volume(volumes[0]))

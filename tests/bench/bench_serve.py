@@ -10,9 +10,8 @@ nginx as well: within a round, that has the same neighbours. With gzip, as every
 nginx compresses each time: a mirror has no compressed files. "bare granian" sends the same page
 from memory and does nothing else. A page has 180 files, about 60 KB; a wheel has 16 MB; wrk keeps
 64 connections busy for pages, and for wheels, in two threads as it does by itself; in one, it is
-what bounds nginx. CPU is that of the server's processes for one
-request, which others on the host change little. Memory is that of all processes, pages that they
-share counted once.
+what bounds nginx. CPU is that of the server's processes for one request, which others on the host
+change little. Memory is that of all processes, pages that they share counted once.
 """
 
 from __future__ import annotations

@@ -183,6 +183,17 @@ def test_inspect_says_that_nothing_is_verified(finished: Site) -> None:
     assert [p["name"] for p in found["projects"]] == ["app", "lib"]
 
 
+def test_a_folder_stands_for_the_volumes_in_it(host: Site) -> None:
+    host.create()
+    folder = host.volume().parent
+    assert "NOT VERIFIED" in succeed("inspect", folder).stdout
+    assert "test sequence 1 is live" in succeed("unpack", folder, "--into", host.mirror).stdout
+    assert host.volume().name in succeed("verify", folder, "--mirror", host.mirror).stdout
+    empty = bundle("verify", host.mirror, "--mirror", host.mirror)
+    assert empty.exit_code == 4
+    assert "a folder without a readable head.tar, and without volumes" in empty.stderr
+
+
 def test_quiet_prints_the_result_only(finished: Site) -> None:
     result = succeed("verify", finished.volume(), "--trust", finished.root, "--quiet")
     assert result.stderr == ""
