@@ -245,7 +245,8 @@ def enough(signers: Iterable[Signer], root: Root, role: str) -> list[Signer]:
         raise TrustError(
             f"{root.roles[role].threshold} of the keys for {role} must sign; {len(able)} at hand,"
             f" missing: {missing}",
-            hint="put their files where `bundle trust init` found them, as a rule into HOME/keys",
+            hint="put their files where `bundle trust init` found them, as a rule where"
+            " `bundle keygen` put them",
         )
     return list(able.values())
 
