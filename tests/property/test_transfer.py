@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bundler.errors import BundlerError, IncompleteError
+from bundler.errors import BundlerError, IncompleteError, TrustError
 from bundler.events import ignore
 from bundler.mirror.arrivals import missing_in
 from bundler.mirror.asking import asked_of
@@ -20,7 +21,7 @@ from bundler.model.volume import Form
 from bundler.packable import Shape
 from bundler.portion import asked_again
 from tests.fakes.mirrors import without_serials
-from tests.fakes.sender import Receiver, make_receiver, make_sender, wheel
+from tests.fakes.sender import Receiver, Sender, make_receiver, make_sender, wheel
 
 POOL = [
     wheel(name, version, size)
@@ -51,6 +52,13 @@ def shown(receiver: Receiver) -> Mapping[str, bytes]:
     return pages | {name: (receiver.mirror.root / name).read_bytes() for name in linked}
 
 
+def sent_again(sender: Sender, far: Receiver) -> list[Path]:
+    """Volumes with all that the far side misses of the one sequence that waits there."""
+    (missing,) = missing_in(far.mirror, ignore)
+    again = asked_again(sender.stream.authority, parse_list(write_list(asked_of(missing))))
+    return list(sender.pack(again.described, again.shape(Shape())).volumes)
+
+
 @settings(max_examples=10, deadline=None)
 @given(plans=PLANS, data=st.data())
 def test_any_way_leads_to_the_same_mirror(plans: list[set[int]], data: st.DataObject) -> None:
@@ -59,6 +67,7 @@ def test_any_way_leads_to_the_same_mirror(plans: list[set[int]], data: st.DataOb
         sender = make_sender(folder)
         far = make_receiver(sender, folder / "far")
         volumes: list[Path] = []
+        base: int | None = None
         for number, plan in enumerate(plans, 1):
             base = data.draw(st.none() | st.integers(1, number - 1)) if number > 1 else None
             volumes += sender.send(
@@ -72,6 +81,11 @@ def test_any_way_leads_to_the_same_mirror(plans: list[set[int]], data: st.DataOb
             for volume in order:
                 with suppress(BundlerError):
                     far.unpack(volume)
+        if far.live != len(plans):
+            # What the last one builds on came after a later one, and so was refused.
+            assert base is not None
+            assert base < far.live
+            far.unpack(*sent_again(sender, far))
         assert far.live == len(plans)
         near = make_receiver(sender, folder / "near")
         near.unpack(*sender.again([POOL[each] for each in sorted(plans[-1])]))
@@ -94,11 +108,26 @@ def test_what_is_asked_for_again_is_all_that_was_missing(
             far.unpack(*(volume for volume in volumes if volume not in lost))
         assert (far.live == 1) == (not lost)
         if lost:
-            (missing,) = missing_in(far.mirror, ignore)
-            text = write_list(asked_of(missing))
-            again = asked_again(sender.stream.authority, parse_list(text))
-            far.unpack(*sender.pack(again.described, again.shape(Shape())).volumes)
+            far.unpack(*sent_again(sender, far))
         assert far.live == 1
         near = make_receiver(sender, folder / "near")
         near.unpack(*sender.again(wheels))
         assert shown(far) == shown(near)
+
+
+def test_a_base_that_was_passed_over_is_sent_again() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sender = make_sender(folder)
+        far = make_receiver(sender, folder / "far")
+        first = sender.send([POOL[1]])
+        second = sender.send([POOL[0]])
+        third = sender.send([POOL[1]], since=1)
+        far.unpack(*second)
+        with pytest.raises(TrustError, match="sequence 1 is older than"):
+            far.unpack(*first)
+        with pytest.raises(IncompleteError, match="in no volume that was here: the document"):
+            far.unpack(*third)
+        assert far.live == 2
+        far.unpack(*sent_again(sender, far))
+        assert far.live == 3
