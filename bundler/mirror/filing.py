@@ -24,6 +24,7 @@ from bundler.model.artifact import Blob, Sha256, is_sdist
 from bundler.wheel.check import BUFFER, check_contents, check_whole_wheel
 from bundler.wheel.examine import Examined, Member
 from bundler.wheel.fault import WheelError
+from bundler.wheel.inflate import quick, strict
 from bundler.wheel.metadata import check_metadata, read_metadata
 from bundler.wheel.sdist import SdistError, check_sdist
 from bundler.wheel.seen import Seen
@@ -229,7 +230,15 @@ def _examine(
             mirror.store.adopt(member.blob, Path(copy.name))
 
     return check_whole_wheel(
-        file, filename, metadata, requires_python, allowed=allowed, takers={"sbom": keep}, seen=seen
+        file,
+        filename,
+        metadata,
+        requires_python,
+        allowed=allowed,
+        takers={"sbom": keep},
+        seen=seen,
+        # All was read strictly before it was signed; what was accepted, only as far as that went.
+        inflate=strict if allowed else quick,
     )
 
 

@@ -9,6 +9,7 @@ from bundler.model.artifact import Sha256
 from bundler.model.contents import WheelContents
 from bundler.wheel.examine import Examined, Kind, Taker, examine
 from bundler.wheel.fault import Fault, wheel_error
+from bundler.wheel.inflate import Inflate, strict
 from bundler.wheel.metadata import check_metadata, read_metadata
 from bundler.wheel.seen import Seen
 
@@ -25,6 +26,7 @@ def check_whole_wheel(
     allowed: Collection[str] = (),
     takers: Mapping[Kind, Taker] | None = None,
     seen: Seen | None = None,
+    inflate: Inflate = strict,
 ) -> tuple[bytes, Examined]:
     """Hold everything in a wheel against everything that is said of it; METADATA and findings.
 
@@ -36,11 +38,12 @@ def check_whole_wheel(
         allowed: Names of rules that this one file may break. What METADATA says is none of them.
         takers: As `examine`.
         seen: As `examine`.
+        inflate: As `examine`.
 
     Raises:
         WheelError: naming each rule that is broken and not allowed to be, and the member.
     """
-    examined = examine(wheel, filename, takers, seen)
+    examined = examine(wheel, filename, takers, seen, inflate)
     if faults := [fault for fault in examined.faults if fault.rule not in allowed]:
         raise wheel_error(filename, faults)
     data = examined.metadata

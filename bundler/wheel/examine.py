@@ -22,6 +22,7 @@ from bundler.model.contents import NativeFormat
 from bundler.wheel.directory import Directory, Entry, read_directory
 from bundler.wheel.fault import BrokenError, Fault
 from bundler.wheel.headers import wheel_file_faults
+from bundler.wheel.inflate import Inflate, strict
 from bundler.wheel.magic import native_format
 from bundler.wheel.members import content, members, read_one
 from bundler.wheel.metadata import MAX_METADATA, is_folder_of
@@ -89,13 +90,14 @@ def examine(
     filename: str,
     takers: Mapping[Kind, Taker] | None = None,
     seen: Seen | None = None,
+    inflate: Inflate = strict,
 ) -> Examined:
     """Read a whole wheel, once; `wheel` is seekable, `seen` knows members of others.
 
     Whatever the bytes are, the outcome is a list of faults, empty for a good wheel.
     """
     name = parse_wheel_name(filename)
-    reading = _Reading(wheel, filename, name, takers or {}, seen or Seen())
+    reading = _Reading(wheel, filename, name, takers or {}, seen or Seen(), inflate)
     try:
         reading.run()
     except BrokenError as error:
@@ -116,6 +118,7 @@ class _Reading:
     name: WheelName
     takers: Mapping[Kind, Taker]
     seen: Seen
+    inflate: Inflate
     faults: list[Fault] = field(default_factory=list)
     documents: dict[str, bytes] = field(default_factory=dict)
     found: list[Member] = field(default_factory=list)
@@ -158,7 +161,7 @@ class _Reading:
         for entry in entries:
             if entry.name == place:
                 try:
-                    return read_record(read_one(self.wheel, entry), self.folder)
+                    return read_record(read_one(self.wheel, entry, self.inflate), self.folder)
                 except BrokenError as error:  # the rest can be read all the same
                     self.faults.append(error.fault)
                     return None
@@ -173,7 +176,7 @@ class _Reading:
             known = key(entry, packed)
         digest = self.seen.digest(known) if known else None
         if digest is None:
-            pieces = content(self.wheel, entry, packed)
+            pieces = content(self.wheel, entry, packed, self.inflate)
             digest, kind = self._take_in(entry, pieces, algorithm)
             if known and kind is None:
                 self.seen.add(known, digest)

@@ -10,6 +10,7 @@ from zlib_ng import zlib_ng
 
 from bundler.wheel.directory import DEFLATED, DESCRIBED, Directory, Entry, zip64
 from bundler.wheel.fault import BrokenError
+from bundler.wheel.inflate import ERRORS, Inflate, Inflater, strict
 
 CHUNK: Final = 1 << 17
 """Bytes that are read at once."""
@@ -58,14 +59,16 @@ def members(wheel: IO[bytes], directory: Directory) -> Iterator[tuple[Entry, byt
         raise BrokenError("zip-gap", f"{directory.offset} bytes belong to no member")
 
 
-def content(wheel: IO[bytes], entry: Entry, packed: bytes | None = None) -> Iterator[bytes]:
+def content(
+    wheel: IO[bytes], entry: Entry, packed: bytes | None = None, inflate: Inflate = strict
+) -> Iterator[bytes]:
     """What a member holds, piece by piece; `wheel` stands at `packed`, or behind it.
 
     Raises:
         BrokenError: as `members`.
     """
     crc = size = 0
-    for piece in _pieces(wheel, entry, packed):
+    for piece in _pieces(wheel, entry, packed, inflate):
         size += len(piece)
         if size > entry.size:
             break
@@ -77,7 +80,7 @@ def content(wheel: IO[bytes], entry: Entry, packed: bytes | None = None) -> Iter
         raise BrokenError("zip-crc", "its checksum is another", entry.name)
 
 
-def read_one(wheel: IO[bytes], entry: Entry) -> bytes:
+def read_one(wheel: IO[bytes], entry: Entry, inflate: Inflate = strict) -> bytes:
     """All of a small member, wherever `wheel` stands.
 
     Raises:
@@ -85,7 +88,7 @@ def read_one(wheel: IO[bytes], entry: Entry) -> bytes:
     """
     wheel.seek(entry.offset)
     _read_local(wheel, entry)
-    return b"".join(content(wheel, entry, _packed(wheel, entry)))
+    return b"".join(content(wheel, entry, _packed(wheel, entry), inflate))
 
 
 def _packed(wheel: IO[bytes], entry: Entry) -> bytes | None:
@@ -98,12 +101,14 @@ def _packed(wheel: IO[bytes], entry: Entry) -> bytes | None:
     return data
 
 
-def _pieces(wheel: IO[bytes], entry: Entry, packed: bytes | None) -> Iterable[bytes]:
+def _pieces(
+    wheel: IO[bytes], entry: Entry, packed: bytes | None, inflate: Inflate
+) -> Iterable[bytes]:
     if packed is None:
         chunks, most = _chunks(wheel, entry), _INFLATED
     else:
         chunks, most = iter((packed,)), _SMALL
-    return _inflated(chunks, most, entry) if entry.method == DEFLATED else chunks
+    return _inflated(chunks, most, entry, inflate()) if entry.method == DEFLATED else chunks
 
 
 def _chunks(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
@@ -116,26 +121,26 @@ def _chunks(wheel: IO[bytes], entry: Entry) -> Iterator[bytes]:
         yield chunk
 
 
-def _inflated(chunks: Iterable[bytes], most: int, entry: Entry) -> Iterator[bytes]:
+def _inflated(
+    chunks: Iterator[bytes], most: int, entry: Entry, engine: Inflater
+) -> Iterator[bytes]:
     """Pieces of no more than `most` bytes."""
-    engine = zlib_ng.decompressobj(-zlib_ng.MAX_WBITS)
+    # One byte more than there should be, so that one too many is seen.
+    most = min(most, entry.size + 1)
     try:
         for chunk in chunks:
             rest = chunk
-            while rest:
-                # One byte more than there should be, so that one too many is seen.
-                if piece := engine.decompress(rest, min(most, entry.size + 1)):
-                    yield piece
-                rest = engine.unconsumed_tail
-            if engine.unused_data:
-                raise BrokenError("zip-data", "more follows behind its end", entry.name)
-        # The engine may have taken all that there is, and not yet have given it all.
-        while not engine.eof and (piece := engine.decompress(b"", most)):
-            yield piece
-    except zlib_ng.error as error:  # type: ignore[misc]  # its stub takes the class for an instance
+            while not engine.eof and (piece := engine.decompress(rest, most)):
+                yield piece
+                rest = b""  # it keeps what it has not inflated
+            if engine.eof:
+                break
+    except ERRORS as error:
         raise BrokenError("zip-data", f"cannot be inflated: {error}", entry.name) from error
     if not engine.eof:
         raise BrokenError("zip-data", "its data have no end", entry.name)
+    if engine.unused_data or any(chunks):
+        raise BrokenError("zip-data", "more follows behind its end", entry.name)
 
 
 def _read_local(wheel: IO[bytes], entry: Entry) -> int:

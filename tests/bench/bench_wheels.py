@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from bundler.wheel.examine import examine
+from bundler.wheel.inflate import Inflate, quick, strict
 
 
 def main(folder: Path, rounds: int) -> None:
@@ -29,8 +30,9 @@ def main(folder: Path, rounds: int) -> None:
     size = sum(path.stat().st_size for path in wheels) / 1e6
     ways: dict[str, Callable[[], None]] = {
         "unzip -t": partial(unzip, wheels),
-        "check, 1 thread": partial(check, wheels, 1),
-        "check, 4 threads": partial(check, wheels, 4),
+        "outside, 1 thread": partial(check, wheels, 1, strict),
+        "outside, 4 threads": partial(check, wheels, 4, strict),
+        "inside, 1 thread": partial(check, wheels, 1, quick),
     }
     took: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
@@ -39,7 +41,7 @@ def main(folder: Path, rounds: int) -> None:
             way()
             if turn:
                 took[name].append((time.perf_counter() - start, processor() - spent))
-    found = [look(path) for path in wheels]
+    found = [look(strict, path) for path in wheels]
     print(f"{len(wheels)} wheels, {size:.0f} MB, {sum(found)} native libraries")
     for name, rows in took.items():
         clock, cpu = (statistics.median(column) for column in zip(*rows, strict=True))
@@ -57,16 +59,16 @@ def unzip(wheels: Sequence[Path]) -> None:
         subprocess.run(["unzip", "-tqq", str(path)], check=True)
 
 
-def check(wheels: Sequence[Path], threads: int) -> None:
+def check(wheels: Sequence[Path], threads: int, inflate: Inflate) -> None:
     """All of them; a fault is of no interest here."""
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(look, wheels))
+        list(pool.map(partial(look, inflate), wheels))
 
 
-def look(path: Path) -> int:
+def look(inflate: Inflate, path: Path) -> int:
     """The number of native libraries."""
     with path.open("rb", buffering=1 << 18) as wheel:
-        return len(examine(wheel, path.name).natives())
+        return len(examine(wheel, path.name, inflate=inflate).natives())
 
 
 if __name__ == "__main__":

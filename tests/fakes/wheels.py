@@ -5,11 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
+
+UNTAKEN = bytes.fromhex("0581b10900000082ae151c84fedf52a91d")
+"""Deflated, it is `hello` for decoders that are not strict; no installer takes it.
+
+It is a block of dynamic codes (RFC 1951, 3.2.7), of which two for distances have two bits each: two
+more could have stood there, and zlib takes no such set.
+"""
 
 
 def build_wheel(
@@ -43,14 +52,29 @@ def build_wheel(
     return filename, zip_of(entries)
 
 
-def zip_of(entries: Mapping[str, bytes]) -> bytes:
+def with_stream(wheel: bytes, member: str, packed: bytes) -> bytes:
+    """The same wheel, in which other packed bytes stand for the content of a member."""
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        entries = {path: archive.read(path) for path in archive.namelist()}
+    content = entries[member]
+    raw = bytearray(zip_of(entries | {member: packed}, stored=member))
+    facts = struct.pack("<3L", zlib.crc32(content), len(packed), len(content))
+    local, central = raw.index(member.encode()) - 30, raw.rindex(member.encode()) - 46
+    for at in (local + 8, central + 10):
+        raw[at : at + 2] = zipfile.ZIP_DEFLATED.to_bytes(2, "little")
+        raw[at + 6 : at + 18] = facts
+    return bytes(raw)
+
+
+def zip_of(entries: Mapping[str, bytes], stored: str = "") -> bytes:
     """A zip file of `entries` in their order, without any trace of the clock."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for path, data in entries.items():
             entry = zipfile.ZipInfo(path)
             entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
+            method = zipfile.ZIP_STORED if path == stored else zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data, method)
     return target.getvalue()
 
 

@@ -25,7 +25,7 @@ from bundler.model.manifest import VerifiedManifest
 from bundler.wheel.fault import WheelError
 from tests.fakes.mirrors import Wheel, blob_of, bundled, deliver
 from tests.fakes.natives import elf
-from tests.fakes.wheels import build_wheel
+from tests.fakes.wheels import UNTAKEN, build_wheel, with_stream
 
 LIBRARY, SBOM = elf("x86_64"), b'{"bomFormat": "CycloneDX"}'
 SBOM_PATH = "native-1.0.dist-info/sboms/x.json"
@@ -116,6 +116,17 @@ def test_a_broken_rule_needs_an_acceptance_that_was_signed(mirror: Mirror) -> No
             publish(mirror, stated(mirror, LYING, None, *accepted), ignore)
     publish(mirror, stated(mirror, LYING, None, reason), ignore)
     assert mirror.file_path(bundled(LYING)).is_file()
+
+
+def test_an_accepted_wheel_is_read_as_far_as_outside(mirror: Mirror) -> None:
+    # Outside ends where no installer goes on, so nobody has stated what comes behind.
+    name, data = build_wheel("odd", "1.0", files={"odd/x": b"hello", "odd/_x.so": LIBRARY})
+    wheel = name, with_stream(data, "odd/x", UNTAKEN)
+    reason = Accepted(
+        filename=name, wheel=blob_of(wheel[1]).sha256, reason="x", rules=("zip-data",)
+    )
+    publish(mirror, stated(mirror, wheel, None, reason), ignore)
+    assert mirror.file_path(bundled(wheel)).read_bytes() == wheel[1]
 
 
 def test_a_manifest_that_does_not_say_is_held_to_the_rules_alone(mirror: Mirror) -> None:

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from bundler.wheel.directory import DEFLATED, STORED, Directory, Entry
 from bundler.wheel.fault import BrokenError
+from bundler.wheel.inflate import Inflate, quick, strict
 from bundler.wheel.members import CHUNK, content, members
+from tests.fakes.wheels import UNTAKEN
 
 TEXT = b"from a import b  # a sentence that stands here more than once\n" * 40
 NOISE = hashlib.shake_128(b"noise").digest(3 * CHUNK + 7)
@@ -31,23 +33,24 @@ def deflated(data: bytes, level: int = 6, strategy: int = zlib.Z_DEFAULT_STRATEG
     return packer.compress(data) + packer.flush()
 
 
-def inflated(packed: bytes, of: Entry) -> bytes:
+def inflated(packed: bytes, of: Entry, *engines: Inflate) -> bytes:
     """As a large member is read, piece by piece, and as a small one, at once."""
-    found = {
-        b"".join(content(io.BytesIO(packed), of)),
-        b"".join(content(io.BytesIO(), of, packed)),
-    }
+    found = set()
+    for inflate in engines or (strict, quick):
+        found.add(b"".join(content(io.BytesIO(packed), of, None, inflate)))
+        found.add(b"".join(content(io.BytesIO(), of, packed, inflate)))
     (same,) = found
     return same
 
 
-def rule(packed: bytes, of: Entry) -> str:
+def rule(packed: bytes, of: Entry, *engines: Inflate) -> str:
     rules = set()
-    for small in (None, packed) if of.packed == len(packed) else (None,):
-        with pytest.raises(BrokenError) as refused:
-            list(content(io.BytesIO(packed), of, small))
-        assert refused.value.fault.member == "a/x"
-        rules.add(refused.value.fault.rule)
+    for inflate in engines or (strict, quick):
+        for small in (None, packed) if of.packed == len(packed) else (None,):
+            with pytest.raises(BrokenError) as refused:
+                list(content(io.BytesIO(packed), of, small, inflate))
+            assert refused.value.fault.member == "a/x"
+            rules.add(refused.value.fault.rule)
     (same,) = rules
     return same
 
@@ -74,7 +77,9 @@ def test_what_is_left_when_all_was_taken_in() -> None:
 def test_each_piece_is_bounded() -> None:
     packed = deflated(bytes(9 << 20))
     of = entry(packed, 9 << 20, zlib.crc32(bytes(9 << 20)))
-    assert max(len(piece) for piece in content(io.BytesIO(packed), of)) <= CHUNK
+    for inflate in (strict, quick):
+        pieces = content(io.BytesIO(packed), of, None, inflate)
+        assert max(len(piece) for piece in pieces) <= CHUNK
 
 
 @pytest.mark.parametrize(
@@ -139,14 +144,15 @@ def test_a_file_that_is_shorter_than_its_members() -> None:
         assert rule(packed[:-9], of) == "zip-size"
 
 
+@pytest.mark.parametrize("inflate", [strict, quick])
 @pytest.mark.parametrize("size", [10, 4 * GIB])
-def test_attack_bomb_takes_no_memory(size: int) -> None:
+def test_attack_bomb_takes_no_memory(size: int, inflate: Inflate) -> None:
     packed = deflated(bytes(64 << 20), 9)
     of = entry(packed, size, 0)
     tracemalloc.start()
     try:
         with pytest.raises(BrokenError):
-            for _piece in content(io.BytesIO(packed), of):
+            for _piece in content(io.BytesIO(packed), of, None, inflate):
                 pass
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
@@ -178,8 +184,17 @@ def test_changed_streams_mean_what_they_mean_to_installers() -> None:
         assert_same(bytes(packed))
 
 
+def test_what_no_installer_takes() -> None:
+    of = entry(UNTAKEN, 5, zlib.crc32(b"hello"))
+    assert inflated(UNTAKEN, of, quick) == b"hello"
+    assert rule(UNTAKEN, of, strict) == "zip-data"
+
+
 def assert_same(packed: bytes) -> None:
-    """What zlib makes of a stream, the decoder that pip and zipfile use, is what is seen here."""
+    """What zlib makes of a stream, the decoder that pip and zipfile use, is what is seen here.
+
+    What is quick and not strict may take more, but never anything for something else.
+    """
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         data = engine.decompress(packed)
@@ -190,4 +205,4 @@ def assert_same(packed: bytes) -> None:
     if whole:
         assert inflated(packed, of) == data
     else:
-        assert rule(packed, of) in {"zip-data", "zip-size"}
+        assert rule(packed, of, strict) in {"zip-data", "zip-size"}
