@@ -1,24 +1,23 @@
 """From blobs to frames: what each frame holds, and the work of making it.
 
 One thread reads and hashes, one feeds zstd, which compresses parts of the frame in threads of its
-own, and one hashes and writes what comes out. So a frame goes straight into the volume, and a
-single one keeps several processors busy.
+own, and one hashes and writes what comes out. So a frame goes straight into the volume, a single
+one keeps several processors busy, and none of them waits for another between two frames.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import BinaryIO, TypeAlias
-
-import zstandard
+from typing import BinaryIO, TypeAlias, TypeVar
 
 from bundler.archive import frame as zstd
 from bundler.archive import ustar
 from bundler.archive.conveyor import Conveyor
 from bundler.archive.source import CHUNK
+from bundler.disk import WRITE_SIZE
 from bundler.errors import DamagedError
 from bundler.model.artifact import Blob, Sha256
 from bundler.model.volume import Form
@@ -27,7 +26,9 @@ OpenBlob: TypeAlias = Callable[[Blob], BinaryIO]
 """Opens a blob for reading, with seeking."""
 
 _WORTH_THREADS = 4 << 20
-"""Bytes; for smaller frames it takes longer to start threads than they save."""
+"""Bytes; for smaller segments it takes longer to start threads than they save."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,6 @@ class WrittenFrame:
     size: int
     sha256: Sha256
     length: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The bytes of a blob from `start` up to `stop`."""
-
-    blob: Blob
-    start: int
-    stop: int
-
-
-_Piece: TypeAlias = "bytes | _Part"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,70 +58,90 @@ class FrameWriter:
     threads: int
     form: Form = "zst"
 
-    def write(self, blobs: Iterable[Blob]) -> Iterator[WrittenFrame]:
-        """Append the frames of a segment, one at each step.
+    def write(self, blobs: Sequence[Blob]) -> Generator[WrittenFrame]:
+        """Append the frames of a segment, one at each step; close it if you do not take them all.
 
         Raises:
             DamagedError: if a blob is not what its name says; all of each is hashed.
         """
-        for pieces in _cut(blobs, self.frame_limit):
-            yield self._write(pieces)
-
-    def _write(self, pieces: list[_Piece]) -> WrittenFrame:
-        length = sum(_length(piece) for piece in pieces)
-        content: Iterable[bytes] = (
-            chunk for piece in pieces for chunk in _content(piece, self.open_blob)
-        )
-        digest, size = hashlib.sha256(), 0
+        left = ustar.stream_length(blobs)
+        threads = left > _WORTH_THREADS
         with ExitStack() as stack:
-            if length > _WORTH_THREADS:
-                content = stack.enter_context(Conveyor(content, self.give_up))
-            compressed = content
-            if self.form == "zst":
-                compressed = _compress(content, zstd.compressor(length, self.threads))
-                if length > _WORTH_THREADS:
-                    compressed = stack.enter_context(Conveyor(compressed, self.give_up))
-            for data in compressed:
-                digest.update(data)
-                size += len(data)
-                self.volume.write(data)
-        return WrittenFrame(size, Sha256(digest.hexdigest()), length)
+
+            def ahead(items: Iterable[T]) -> Iterable[T]:
+                return stack.enter_context(Conveyor(items, self.give_up)) if threads else items
+
+            content = _cut(ahead(_content(blobs, self.open_blob)), self.frame_limit)
+            packed = content if self.form == "tar" else self._compress(content, left)
+            digest, size = hashlib.sha256(), 0
+            for data in ahead(packed):
+                if data is not None:
+                    size += self._put(data, digest)
+                    continue
+                length = min(left, self.frame_limit)
+                yield WrittenFrame(size, Sha256(digest.hexdigest()), length)
+                left -= length
+                digest, size = hashlib.sha256(), 0
+
+    def _compress(self, content: Iterable[bytes | None], left: int) -> Iterator[bytes | None]:
+        """The same frames compressed; they have `left` bytes in all."""
+        engine = zstd.compressor(min(left, self.frame_limit), self.threads)
+        for part in content:
+            if part is not None:
+                if data := engine.compress(part):
+                    yield data
+                continue
+            yield engine.flush()
+            yield None
+            left -= self.frame_limit
+            if left > 0:
+                engine = zstd.compressor(min(left, self.frame_limit), self.threads)
+
+    def _put(self, data: bytes, digest: hashlib._Hash) -> int:
+        view = memoryview(data)
+        for at in range(0, len(data), WRITE_SIZE):
+            part = view[at : at + WRITE_SIZE]
+            digest.update(part)
+            self.volume.write(part)
+        return len(data)
 
 
-def _compress(content: Iterable[bytes], engine: zstandard.ZstdCompressionObj) -> Iterator[bytes]:
+def _cut(content: Iterable[bytes], frame_limit: int) -> Iterator[bytes | None]:
+    """The same bytes in frames, with None behind each."""
+    room = frame_limit
     for chunk in content:
-        if data := engine.compress(chunk):
-            yield data
-    yield engine.flush()
+        rest = chunk
+        while rest:
+            if not room:
+                yield None
+                room = frame_limit
+            part, rest = rest[:room], rest[room:]
+            room -= len(part)
+            yield part
+    yield None
 
 
-def _content(piece: _Piece, open_blob: OpenBlob) -> Iterator[bytes]:
-    if isinstance(piece, bytes):
-        yield piece
-        return
-    with open_blob(piece.blob) as file:
-        if piece.start:
-            file.seek(piece.start)
-            yield from _exactly(file, piece.stop - piece.start, piece.blob)
-            return
-        # Where a blob begins, all of it is hashed, also what belongs to later frames.
-        digest = hashlib.sha256()
-        for chunk in _exactly(file, piece.stop, piece.blob):
+def _content(blobs: Iterable[Blob], open_blob: OpenBlob) -> Iterator[bytes]:
+    """The tar stream of blobs."""
+    for entry in ustar.entries(blobs):
+        if isinstance(entry, Blob):
+            yield from _read(entry, open_blob)
+        else:
+            yield entry
+
+
+def _read(blob: Blob, open_blob: OpenBlob) -> Iterator[bytes]:
+    digest, left = hashlib.sha256(), blob.size
+    with open_blob(blob) as file:
+        while left:
+            chunk = file.read(min(left, CHUNK))
+            if not chunk:
+                raise rotten(file, blob)
+            left -= len(chunk)
             digest.update(chunk)
             yield chunk
-        for chunk in _exactly(file, piece.blob.size - piece.stop, piece.blob):
-            digest.update(chunk)
-        if file.read(1) or digest.hexdigest() != piece.blob.sha256:
-            raise rotten(file, piece.blob)
-
-
-def _exactly(file: BinaryIO, size: int, blob: Blob) -> Iterator[bytes]:
-    while size:
-        chunk = file.read(min(size, CHUNK))
-        if not chunk:
+        if file.read(1) or digest.hexdigest() != blob.sha256:
             raise rotten(file, blob)
-        size -= len(chunk)
-        yield chunk
 
 
 def rotten(file: BinaryIO, blob: Blob) -> DamagedError:
@@ -142,31 +151,3 @@ def rotten(file: BinaryIO, blob: Blob) -> DamagedError:
         f" and {blob.size} bytes, so it must not cross",
         hint="delete this file; the next `bundle create` fetches it again",
     )
-
-
-def _cut(blobs: Iterable[Blob], frame_limit: int) -> Iterator[list[_Piece]]:
-    """The tar stream of `blobs`, of which there is at least one, cut into frames."""
-    frame: list[_Piece] = []
-    room = frame_limit
-    for entry in ustar.entries(blobs):
-        piece: _Piece = _Part(entry, 0, entry.size) if isinstance(entry, Blob) else entry
-        while _length(piece) > room:
-            if room:
-                front, piece = _split(piece, room)
-                frame.append(front)
-            yield frame
-            frame, room = [], frame_limit
-        frame.append(piece)
-        room -= _length(piece)
-    yield frame
-
-
-def _length(piece: _Piece) -> int:
-    return piece.stop - piece.start if isinstance(piece, _Part) else len(piece)
-
-
-def _split(piece: _Piece, at: int) -> tuple[_Piece, _Piece]:
-    if isinstance(piece, bytes):
-        return piece[:at], piece[at:]
-    middle = piece.start + at
-    return _Part(piece.blob, piece.start, middle), _Part(piece.blob, middle, piece.stop)

@@ -10,7 +10,8 @@ from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
-_AHEAD = 8
+_AHEAD = 32
+"""Items: 8 MiB of chunks, so that neither waits for the other at once."""
 _POLL = 0.05
 """Seconds between two looks at a thread that shall end."""
 

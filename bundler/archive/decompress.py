@@ -15,6 +15,7 @@ from bundler.archive.frame import MAX_WINDOW_LOG
 from bundler.archive.keep import Keeper
 from bundler.archive.parallel import StoppedError
 from bundler.archive.source import CHUNK
+from bundler.disk import WRITE_SIZE
 from bundler.model.artifact import Blob
 
 _LONGEST_FRAME_HEADER = 18
@@ -70,7 +71,7 @@ def decompress(frame: Pieces, length: int, feed: Callable[[Buffer], None], stop:
             read_across_frames=True,
             closefd=False,
         ) as reader:
-            left, buffer = length, memoryview(bytearray(min(length, CHUNK)))
+            left, buffer = length, memoryview(bytearray(min(length, WRITE_SIZE)))
             while left:
                 if stop.is_set():
                     raise StoppedError

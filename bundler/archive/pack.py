@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -196,11 +196,12 @@ class VolumeWriter:
         return end + zstd.seek_table([*sizes, (len(end), len(ustar.END))])
 
     def _frames(self, blobs: Sequence[Blob], work: FrameWriter, phase: str) -> Iterator[Frame]:
-        for frame in work.write(blobs):
-            offset, self._end = self._end, self._end + frame.size
-            self._observe(Advanced(phase, frame.length))
-            self._sync_early()
-            yield Frame(offset=offset, size=frame.size, sha256=frame.sha256, length=frame.length)
+        with closing(work.write(blobs)) as written:
+            for one in written:
+                offset, self._end = self._end, self._end + one.size
+                self._observe(Advanced(phase, one.length))
+                self._sync_early()
+                yield Frame(offset=offset, size=one.size, sha256=one.sha256, length=one.length)
 
     def _sync_early(self) -> None:
         """Let the disk work while frames are made, so that `seal` has little to wait for.

@@ -142,11 +142,26 @@ def test_segments_may_be_added_in_turns(tmp_path: Path) -> None:
     assert VolumeIndex.from_bytes(index.to_bytes()) == index
 
 
-@pytest.mark.parametrize("frame_limit", [700, 2000, 256_000_000])
+def test_who_waits_for_a_blob_is_let_alone_when_all_goes_well(tmp_path: Path) -> None:
+    contents, given_up = Contents(), threading.Event()
+    blobs = [contents.add(noise(6 << 20, number)) for number in range(2)]
+    for form in ("zst", "tar"):
+        path = tmp_path / form
+        with VolumeWriter(path, 65536, form=form, frame_limit=5_000_000) as writer:
+            writer.add([("a", blobs)], contents.open, given_up.set)
+    assert not given_up.is_set()
+
+
+@pytest.mark.parametrize(
+    ("size", "frame_limit"),
+    [(3000, 700), (3000, 2000), (3000, 256_000_000), (5 << 20, 3_000_000), (5 << 20, 256_000_000)],
+)
 @pytest.mark.parametrize("spoil", ["flipped", "short", "long"])
-def test_a_rotten_blob_does_not_cross(tmp_path: Path, frame_limit: int, spoil: str) -> None:
+def test_a_rotten_blob_does_not_cross(
+    tmp_path: Path, size: int, frame_limit: int, spoil: str
+) -> None:
     store = BlobStore(tmp_path / "cache")
-    data = noise(3000)
+    data = noise(size)
     blob = store.put(data)
     rotten = {"flipped": data[:-1] + b"?", "short": data[:-1], "long": data + b"?"}[spoil]
 
