@@ -3,10 +3,10 @@
     python -m tests.bench.bench_transfer FOLDER [ROUNDS]         real wheels: all below FOLDER
     python -m tests.bench.bench_transfer memory [GB ...]         synthetic wheels: peak memory
 
-Both sides read and write the same disk in the same run. To pack is to read blobs from the store, to
-hash, compress and sign them; the peer is `tar c | zstd -3 --long=27 -T2`. To unpack is to verify,
-import and publish into a fresh mirror; the peer is `zstd -d -T2 | tar x` and `sha256sum` of every
-file. To verify reads the volume alone, as `sha256sum` of it does.
+Both sides find their input in memory, and write to the same disk in the same run. To pack is to
+read blobs from the store, to hash, compress and sign them; the peer is `tar c | zstd -3 --long=27
+-T2`. To unpack is to verify, import and publish into a fresh mirror; the peer is `zstd -d -T2 | tar
+x` and `sha256sum` of every file. To verify reads the volume alone, as `sha256sum` of it does.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Work:
         """Pack all of it."""
         shutil.rmtree(self.folder / "out", ignore_errors=True)
         words = [*_SET, "pack", str(self.folder), str(self.folder / "out")]
-        done = run(words, cwd=Path.cwd())
+        done = run(words, self.folder / "store", cwd=Path.cwd())
         shutil.copy(self.folder / "streams" / "bench" / "1.root.json", self.root)
         return done
 
@@ -52,6 +52,7 @@ class Work:
         """The peer of packing."""
         return shell(
             "tar c wheels | zstd -3 --long=27 -T2 -q -f -o peer.tar.zst; sync peer.tar.zst",
+            self.folder / "wheels",
             cwd=self.folder,
         )
 
@@ -61,24 +62,26 @@ class Work:
         shutil.rmtree(mirror, ignore_errors=True)
         run([*BUNDLE, "trust", "pin", str(self.root), "--into", str(mirror), "-q"], cwd=Path.cwd())
         words = [*BUNDLE, "unpack", str(self.volume), "--into", str(mirror), "-q"]
-        return run(words, cwd=Path.cwd())
+        return run(words, self.volume, cwd=Path.cwd())
 
     def unpack_by_tools(self) -> Run:
         """The peer of unpacking."""
         shutil.rmtree(self.folder / "plain", ignore_errors=True)
         script = f"zstd -d -T2 -c '{self.volume}' | tar x -C plain"
         return shell(
-            f"mkdir plain; {script}; find plain -type f | xargs sha256sum; sync", cwd=self.folder
+            f"mkdir plain; {script}; find plain -type f | xargs sha256sum; sync",
+            self.volume,
+            cwd=self.folder,
         )
 
     def verify(self) -> Run:
         """Signatures and every byte of the volume."""
         words = [*BUNDLE, "verify", str(self.volume), "--trust", str(self.root), "-q"]
-        return run(words, cwd=Path.cwd())
+        return run(words, self.volume, cwd=Path.cwd())
 
     def hash_by_tool(self) -> Run:
         """The peer of verifying."""
-        return shell(f"sha256sum '{self.volume}'", cwd=self.folder)
+        return shell(f"sha256sum '{self.volume}'", self.volume, cwd=self.folder)
 
 
 def compare(folder: Path, count: int) -> None:

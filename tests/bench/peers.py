@@ -40,19 +40,37 @@ _WARM = "import sys; bytearray(b'.') * int(sys.argv[1])"
 _WARM_BYTES = 3 << 29
 
 
-def settle() -> None:
-    """Let every command find the same host: a disk that owes nothing, and memory that is there.
+def settle(*inputs: Path) -> None:
+    """Let every command find the same host: its input in memory, free memory, an idle disk.
 
-    A virtual machine's host takes back what nobody has used for seconds, and to get it again costs
-    ten times as much as to use it. So whoever ran soon after another had freed some was quicker.
+    A virtual machine's host takes back what nobody has used for seconds, files that were read as
+    well, and to get it again costs ten times as much as to use it. So whoever ran soon after
+    another was quicker.
     """
     os.sync()
     subprocess.run([sys.executable, "-c", _WARM, str(_WARM_BYTES)], check=True)
+    for path in inputs:
+        for file in path.rglob("*") if path.is_dir() else (path,):
+            if file.is_file():
+                _read(file)
 
 
-def run(argv: Sequence[str], *, cwd: Path, env: dict[str, str] | None = None) -> Run:
-    """Run a command to its end, on a settled host; fail loudly if it fails."""
-    settle()
+def _read(path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        while file.read(1 << 20):
+            pass
+
+
+def run(argv: Sequence[str], *inputs: Path, cwd: Path, env: dict[str, str] | None = None) -> Run:
+    """Run a command to its end, on a settled host; fail loudly if it fails.
+
+    Args:
+        argv: The command.
+        inputs: Files, or folders of them, that it reads.
+        cwd: Where it runs.
+        env: Is added to the environment.
+    """
+    settle(*inputs)
     started = time.perf_counter()
     with subprocess.Popen(
         argv, cwd=cwd, env={**os.environ, **(env or {})}, stdout=subprocess.DEVNULL
@@ -64,9 +82,9 @@ def run(argv: Sequence[str], *, cwd: Path, env: dict[str, str] | None = None) ->
     return Run(time.perf_counter() - started, usage.ru_maxrss / 1024)
 
 
-def shell(script: str, *, cwd: Path) -> Run:
-    """Run a line of shell."""
-    return run(["bash", "-euo", "pipefail", "-c", script], cwd=cwd)
+def shell(script: str, *inputs: Path, cwd: Path) -> Run:
+    """Run a line of shell; see `run`."""
+    return run(["bash", "-euo", "pipefail", "-c", script], *inputs, cwd=cwd)
 
 
 def rounds(count: int, *measures: Callable[[], Run]) -> list[Run]:
