@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from bundler.model.page import ProjectPage
 from tests.fakes.command import Site, bundle, read_json, site
 from tests.fakes.trust import digest
-from tests.fakes.wheels import build_wheel
+from tests.fakes.wheels import UNTAKEN, build_wheel, with_stream
 
 NAME = "evil-1.0-py3-none-any.whl"
 
@@ -67,6 +67,12 @@ def test_attack_by_an_index_data_behind_the_end(host: Site) -> None:
 def test_attack_by_an_index_bomb(host: Site) -> None:
     text = refused(host, changed({"evil/zeros": bytes(100 << 20)}))
     assert "bytes would inflate to 104858069 [bomb]" in text
+
+
+def test_attack_by_an_index_stream_that_no_installer_takes(host: Site) -> None:
+    text = refused(host, with_stream(changed({"evil/x": b"hello"}), "evil/x", UNTAKEN))
+    assert "'evil/x': cannot be inflated:" in text
+    assert "invalid distances set [zip-data]" in text
 
 
 def test_attack_by_an_index_traversal(host: Site) -> None:

@@ -26,7 +26,7 @@ from bundler.wheel.metadata import read_metadata
 from bundler.wheel.natives import NativeParser
 from bundler.wheel.seen import Seen
 from tests.fakes.natives import elf
-from tests.fakes.wheels import UNTAKEN, build_wheel, with_stream
+from tests.fakes.wheels import build_wheel
 
 TAGS = "cp312-cp312-manylinux_2_28_x86_64"
 LIBRARY = elf("x86_64", soname="libx.so.1")
@@ -133,14 +133,6 @@ def test_a_fault_is_an_error_that_says_how_to_accept_it(
     assert refused.value.hint
     digest = planned(wheel).blob.sha256
     assert f'[[accept]]\nsha256 = "{digest}"\nreason = "…"' in refused.value.hint
-
-
-def test_attack_a_wheel_that_no_installer_takes_does_not_cross(
-    tmp_path: Path, parser: NativeParser
-) -> None:
-    filename, data = build_wheel("plain", "3.0", files={"plain/x": b"hello"})
-    with pytest.raises(WheelError, match=r"'plain/x': cannot be inflated: .* \[zip-data\]"):
-        looked_into(tmp_path, parser, (filename, with_stream(data, "plain/x", UNTAKEN)))
 
 
 def test_an_accepted_file_is_carried_and_named(tmp_path: Path, parser: NativeParser) -> None:
